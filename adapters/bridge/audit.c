@@ -1,0 +1,45 @@
+#include "adapters/bridge/audit.h"
+
+#include <inttypes.h>
+
+#include "adapters/bridge/sql.h"
+#include "proto/jtext.h"
+#include "proto/utf8.h"
+
+const char audit_sql[] = "INSERT INTO audit_log"
+                         "(conversation_id, session_id, action, details, timestamp)"
+                         " VALUES(?1, ?2, ?3, ?4, ?5)";
+
+int audit_write(sqlite3_stmt *statement, const struct audit_entry *entry)
+{
+    const struct sql_value values[] = {
+        sql_text(entry->conversation_id),  sql_text_or_null(entry->session_id),
+        sql_text(span_str(entry->action)), sql_text(entry->details),
+        sql_text(entry->timestamp),
+    };
+    return sql_run(statement, values, 5);
+}
+
+void audit_send_details(struct buffer *ret_json, struct span to, struct span text)
+{
+    buffer_reset(ret_json);
+    buffer_text(ret_json, "{\"to\": ");
+    jtext_quote(ret_json, to);
+    buffer_format(ret_json, ", \"message_length\": %zu, \"redacted\": false}", utf8_count(text));
+}
+
+void audit_roles_details(struct buffer *ret_json, struct span role_a, struct span role_b)
+{
+    buffer_reset(ret_json);
+    buffer_text(ret_json, "{\"roles\": [");
+    jtext_quote(ret_json, role_a);
+    buffer_text(ret_json, ", ");
+    jtext_quote(ret_json, role_b);
+    buffer_text(ret_json, "]}");
+}
+
+void audit_end_details(struct buffer *ret_json, int64_t message_id)
+{
+    buffer_reset(ret_json);
+    buffer_format(ret_json, "{\"message_id\": %" PRId64 "}", message_id);
+}

@@ -1,0 +1,40 @@
+/* Conversations and messages as the bridge's own programs make them, their audit rows included.
+ * Used by `init` and `ask`. */
+#ifndef TAILGATE_ADAPTERS_BRIDGE_CONVERSATION_H
+#define TAILGATE_ADAPTERS_BRIDGE_CONVERSATION_H
+
+#include <stdint.h>
+
+#include "adapters/bridge/db.h"
+#include "proto/span.h"
+#include "proto/stamp.h"
+
+struct conversation {
+    char id[22];      /* conv_ + 16 lower-case hex */
+    char token_a[65]; /* 64 lower-case hex, random */
+    char token_b[65];
+    char created_at[STAMP_SIZE];
+    char expires_at[STAMP_SIZE];
+};
+
+/* Inserts a conversation that expires TTL_S seconds after NOW_US (UTC), with its audit row
+ * create_conversation, in one transaction. DB is a DB_MAKER. Returns BRIDGE_OK or an error
+ * (BRIDGE_REFUSED: a role that is not UTF-8, or a TTL_S below 0 or above a hundred years). */
+int conversation_make(sqlite3 *db, const char *asker_role, const char *responder_role,
+                      int64_t ttl_s, int64_t now_us, struct conversation *ret_conversation);
+
+enum conversation_state { CONVERSATION_LIVE, CONVERSATION_EXPIRED, CONVERSATION_ABSENT };
+/* What conversation ID is at NOW_US. */
+int conversation_look(sqlite3 *db, struct span id, int64_t now_us,
+                      enum conversation_state *ret_state);
+
+/* Inserts a message from session FROM to TO with its audit row send_message, in one transaction, as
+ * the bridge's send does. METADATA is a JSON object (size 0: NULL is stored). TEXT is UTF-8. */
+int conversation_send(sqlite3 *db, struct span id, const char *from, const char *to,
+                      struct span text, struct span metadata, int64_t now_us,
+                      int64_t *ret_message_id);
+/* Marks one message as fetched, with the audit row get_messages {"count": 1}, as the bridge's fetch
+ * does for what it returns. Changes nothing when somebody else has fetched it. */
+int conversation_fetch(sqlite3 *db, int64_t message_id, int64_t now_us);
+
+#endif

@@ -1,0 +1,252 @@
+#include "adapters/bridge/db.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+/* SQLite's lock bytes (its file format document): in the database file everything from the pending
+ * byte on, in -shm the WAL write lock. */
+#define LOCK_PENDING_BYTE 0x40000000LL
+#define LOCK_WAL_WRITE_BYTE 120LL
+
+int db_error(int sqlite_code)
+{
+    if (sqlite_code == SQLITE_IOERR_NOMEM)
+        return BRIDGE_OTHER;
+    switch (sqlite_code & 0xff) {
+    case SQLITE_OK:
+    case SQLITE_ROW:
+    case SQLITE_DONE:
+        return BRIDGE_OK;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_PROTOCOL: /* lost the race for a WAL read lock a hundred times: passes like BUSY */
+        return BRIDGE_BUSY;
+    case SQLITE_FULL:
+        return BRIDGE_FULL;
+    case SQLITE_IOERR:
+        return BRIDGE_IO;
+    case SQLITE_CORRUPT:
+        return BRIDGE_CORRUPT;
+    case SQLITE_NOTADB:
+        return BRIDGE_NOT_SQLITE;
+    case SQLITE_CONSTRAINT:
+    case SQLITE_TOOBIG:
+    case SQLITE_MISMATCH:
+        return BRIDGE_REFUSED;
+    case SQLITE_READONLY:
+        return BRIDGE_READ_ONLY;
+    default:
+        return BRIDGE_OTHER;
+    }
+}
+
+const char *db_error_text(int error)
+{
+    switch (error) {
+    case BRIDGE_OK:
+        return "ok";
+    case BRIDGE_BUSY:
+        return "database is locked";
+    case BRIDGE_FULL:
+        return "disk full";
+    case BRIDGE_IO:
+        return "I/O error";
+    case BRIDGE_CORRUPT:
+        return "database is corrupt";
+    case BRIDGE_NOT_SQLITE:
+        return "not an SQLite database";
+    case BRIDGE_ABSENT:
+        return "not there";
+    case BRIDGE_REFUSED:
+        return "refused by a constraint";
+    case BRIDGE_NEWER:
+        return "written by a newer Tailgate";
+    case BRIDGE_FOREIGN:
+        return "not a bridge";
+    case BRIDGE_READ_ONLY:
+        return "read-only";
+    default:
+        return "database error";
+    }
+}
+
+const char *db_explain(sqlite3 *db)
+{
+    return db ? sqlite3_errmsg(db) : "out of memory";
+}
+
+/* Nobody who only tails or commits has a reason to see a session's token. */
+static int deny_tokens(void *unused, int action, const char *table, const char *column,
+                       const char *schema, const char *trigger)
+{
+    (void)unused, (void)schema, (void)trigger;
+    if (action != SQLITE_READ || !table || !column)
+        return SQLITE_OK;
+    if (sqlite3_stricmp(table, "conversations") != 0)
+        return SQLITE_OK;
+    bool token = sqlite3_stricmp(column, "session_a_token") == 0 ||
+                 sqlite3_stricmp(column, "session_b_token") == 0;
+    return token ? SQLITE_DENY : SQLITE_OK;
+}
+
+/* A COMMIT that returned must have been fsynced (invariant I3); read back, not believed. */
+static int require_full_sync(sqlite3 *db)
+{
+    int error = db_run(db, "PRAGMA synchronous=FULL");
+    if (error != BRIDGE_OK)
+        return error;
+    sqlite3_stmt *statement = NULL;
+    error = db_prepare(db, "PRAGMA synchronous", &statement);
+    if (error != BRIDGE_OK)
+        return error;
+    int code = sqlite3_step(statement);
+    if (code != SQLITE_ROW)
+        error = code == SQLITE_DONE ? BRIDGE_OTHER : db_error(code);
+    else if (sqlite3_column_int(statement, 0) != 2)
+        error = BRIDGE_OTHER;
+    sqlite3_finalize(statement);
+    return error;
+}
+
+/* busy_timeout comes before the first pragma: one of them may need the lock already. */
+static int set_up(sqlite3 *db, enum db_role role, int busy_ms)
+{
+    sqlite3_busy_timeout(db, busy_ms);
+    sqlite3_wal_autocheckpoint(db, 0);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    /* the file is somebody else's: what stands in its schema may not reach out of it */
+    sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    if (role != DB_MAKER)
+        sqlite3_set_authorizer(db, deny_tokens, NULL);
+    int error = db_run(db, "PRAGMA mmap_size=0");
+    if (error != BRIDGE_OK)
+        return error;
+    if (role == DB_READER)
+        return db_run(db, "PRAGMA query_only=1");
+    if (sqlite3_db_readonly(db, "main") != 0)
+        return BRIDGE_READ_ONLY;
+    return require_full_sync(db);
+}
+
+static int open_error(const struct place *place, int code)
+{
+    struct place_identity identity;
+    if ((code & 0xff) == SQLITE_CANTOPEN && place_identify(place, &identity) == -ENOENT)
+        return BRIDGE_ABSENT;
+    return db_error(code);
+}
+
+int db_open(const struct place *place, enum db_role role, int busy_ms, sqlite3 **ret_db)
+{
+    /* Readers, too, open for writing: in WAL mode they need -shm. Where the file may not be written
+     * SQLite itself falls back to reading only. */
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    if (role == DB_MAKER)
+        flags |= SQLITE_OPEN_CREATE;
+    sqlite3 *db = NULL;
+    int code = sqlite3_open_v2(place->db, &db, flags, NULL);
+    int error = code == SQLITE_OK ? set_up(db, role, busy_ms) : open_error(place, code);
+    if (error != BRIDGE_OK) {
+        sqlite3_close(db);
+        return error;
+    }
+    *ret_db = db;
+    return BRIDGE_OK;
+}
+
+void db_close(sqlite3 **db)
+{
+    if (!*db)
+        return;
+    assert(sqlite3_next_stmt(*db, NULL) == NULL);
+    sqlite3_close(*db);
+    *db = NULL;
+}
+
+int db_run(sqlite3 *db, const char *sql)
+{
+    return db_error(sqlite3_exec(db, sql, NULL, NULL, NULL));
+}
+
+int db_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret_statement)
+{
+    sqlite3_stmt *statement = NULL;
+    int code = sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, NULL);
+    if (code != SQLITE_OK)
+        return db_error(code);
+    *ret_statement = statement;
+    return BRIDGE_OK;
+}
+
+bool db_is_quiet(sqlite3 *db)
+{
+    for (sqlite3_stmt *each = sqlite3_next_stmt(db, NULL); each;
+         each = sqlite3_next_stmt(db, each)) {
+        if (sqlite3_stmt_busy(each))
+            return false;
+    }
+    return true;
+}
+
+/* One line of /proc/locks that holds (not waits for) a lock on an inode. */
+struct lock_line {
+    long pid;
+    unsigned major, minor;
+    unsigned long inode;
+    long long start, end;
+};
+
+static bool read_write_lock(const char *line, struct lock_line *ret_lock)
+{
+    struct lock_line lock = {0};
+    char kind[16], mode[16], access[16], end[32];
+    int read = sscanf(line, "%*d: %15s %15s %15s %ld %x:%x:%lu %lld %31s", kind, mode, access,
+                      &lock.pid, &lock.major, &lock.minor, &lock.inode, &lock.start, end);
+    if (read != 9 || lock.pid <= 0 || strcmp(access, "WRITE") != 0)
+        return false; /* a waiter has "->" for its kind and so moves all fields */
+    if (strcmp(kind, "POSIX") != 0 && strcmp(kind, "OFDLCK") != 0)
+        return false;
+    if (strcmp(end, "EOF") == 0)
+        lock.end = INT64_MAX;
+    else if (sscanf(end, "%lld", &lock.end) != 1)
+        return false;
+    *ret_lock = lock;
+    return true;
+}
+
+static bool lock_is_on(const struct lock_line *lock, const struct stat *file, long long from,
+                       long long to)
+{
+    return lock->inode == file->st_ino && lock->major == major(file->st_dev) &&
+           lock->minor == minor(file->st_dev) && lock->start <= to && lock->end >= from;
+}
+
+long db_lock_holder(const struct place *place)
+{
+    char name[sizeof place->db + 8];
+    snprintf(name, sizeof name, "%s-shm", place->db);
+    struct stat db = {0}, shm = {0};
+    bool has_db = stat(place->db, &db) == 0;
+    bool has_shm = stat(name, &shm) == 0;
+    FILE *locks = fopen("/proc/locks", "re");
+    if (!locks)
+        return 0;
+    long holder = 0;
+    char line[256];
+    while (holder == 0 && fgets(line, sizeof line, locks)) {
+        struct lock_line lock;
+        if (!read_write_lock(line, &lock))
+            continue;
+        if (has_shm && lock_is_on(&lock, &shm, LOCK_WAL_WRITE_BYTE, LOCK_WAL_WRITE_BYTE))
+            holder = lock.pid;
+        else if (has_db && lock_is_on(&lock, &db, LOCK_PENDING_BYTE, INT64_MAX))
+            holder = lock.pid;
+    }
+    fclose(locks);
+    return holder;
+}

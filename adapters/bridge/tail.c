@@ -1,0 +1,240 @@
+/* Invariants:
+ *   1. Between two calls no statement of the connection is un-reset, except between tail_load() and
+ *      tail_unload(). An un-reset one would freeze data_version and pin the WAL.
+ *   2. The cursor moves with each row that SEE has had, so an error in the middle repeats none.
+ *   3. The version is read before the rows and stored after them. A commit in between is then seen
+ *      once more, as a change without new rows, and never missed. */
+#include "adapters/bridge/tail.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "adapters/bridge/schema.h"
+#include "adapters/bridge/sql.h"
+#include "proto/buffer.h"
+
+#define ROW_FROM                                                                                   \
+    "SELECT m.id, m.message, m.metadata, m.conversation_id, m.from_session, m.to_session,"         \
+    " m.timestamp, m.read, c.id, c.expires_at,"                                                    \
+    " CASE WHEN m.to_session = 'b' THEN c.session_b_role ELSE c.session_a_role END"                \
+    " FROM messages m LEFT JOIN conversations c ON c.id = m.conversation_id"
+
+enum column {
+    COLUMN_ID,
+    COLUMN_MESSAGE,
+    COLUMN_METADATA,
+    COLUMN_CONVERSATION,
+    COLUMN_FROM,
+    COLUMN_TO,
+    COLUMN_TIMESTAMP,
+    COLUMN_READ,
+    COLUMN_FOUND,
+    COLUMN_EXPIRES,
+    COLUMN_ROLE
+};
+
+struct tail {
+    sqlite3 *db;
+    sqlite3_stmt *version; /* the proof */
+    sqlite3_stmt *rows;    /* above the cursor */
+    sqlite3_stmt *one;     /* by id */
+    sqlite3_stmt *last;    /* the highest id */
+    int64_t cursor;        /* highest id that SEE has had */
+    int seen;              /* version that tail_changed() read last */
+    int settled;           /* version up to which everything was read */
+    bool has_seen;
+    bool has_settled;
+    bool loaded; /* between tail_load() and tail_unload() */
+};
+
+const char *tail_rows_sql(void)
+{
+    return ROW_FROM " WHERE m.id > ?1 ORDER BY m.id LIMIT ?2";
+}
+
+static int prepare_all(struct tail *self)
+{
+    const struct {
+        const char *sql;
+        sqlite3_stmt **statement;
+    } all[] = {
+        {"PRAGMA data_version", &self->version},
+        {tail_rows_sql(), &self->rows},
+        {ROW_FROM " WHERE m.id = ?1", &self->one},
+        {"SELECT max(id) FROM messages", &self->last},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        int error = db_prepare(self->db, all[i].sql, all[i].statement);
+        if (error != BRIDGE_OK)
+            return error;
+    }
+    return BRIDGE_OK;
+}
+
+int tail_open(const struct place *place, struct tail **ret_tail)
+{
+    struct tail *self = memory_zero(1, sizeof *self);
+    int error = db_open(place, DB_READER, 0, &self->db);
+    if (error == BRIDGE_OK)
+        error = schema_require_bridge(self->db);
+    if (error == BRIDGE_OK)
+        error = prepare_all(self);
+    if (error != BRIDGE_OK) {
+        tail_close(&self);
+        return error;
+    }
+    *ret_tail = self;
+    return BRIDGE_OK;
+}
+
+void tail_close(struct tail **self)
+{
+    if (!*self)
+        return;
+    sqlite3_finalize((*self)->version);
+    sqlite3_finalize((*self)->rows);
+    sqlite3_finalize((*self)->one);
+    sqlite3_finalize((*self)->last);
+    db_close(&(*self)->db);
+    free(*self);
+    *self = NULL;
+}
+
+int tail_changed(struct tail *self, bool *ret_changed)
+{
+    assert(!self->loaded);
+    bool row = false;
+    int error = sql_step(self->version, &row);
+    int version = error == BRIDGE_OK && row ? sqlite3_column_int(self->version, 0) : 0;
+    sqlite3_reset(self->version);
+    if (error != BRIDGE_OK)
+        return error;
+    self->seen = version;
+    self->has_seen = true;
+    /* the number says "another one", not "a later one": it is compared for inequality only */
+    *ret_changed = !self->has_settled || version != self->settled;
+    return BRIDGE_OK;
+}
+
+static bool read_flag(sqlite3_stmt *statement)
+{
+    switch (sqlite3_column_type(statement, COLUMN_READ)) {
+    case SQLITE_NULL:
+        return false;
+    case SQLITE_INTEGER:
+        return sqlite3_column_int64(statement, COLUMN_READ) != 0;
+    case SQLITE_FLOAT:
+        return sqlite3_column_double(statement, COLUMN_READ) != 0.0;
+    default:
+        return true; /* text or a blob: no writer's `read = 0` matches it */
+    }
+}
+
+static void take_row(sqlite3_stmt *statement, struct tail_row *ret_row)
+{
+    int metadata = sqlite3_column_type(statement, COLUMN_METADATA);
+    struct tail_row row = {
+        .id = sqlite3_column_int64(statement, COLUMN_ID),
+        .columns.text_is_text = sqlite3_column_type(statement, COLUMN_MESSAGE) == SQLITE_TEXT,
+        .columns.metadata_is_text = metadata == SQLITE_TEXT || metadata == SQLITE_NULL,
+        .read = read_flag(statement),
+        .has_conversation = sqlite3_column_type(statement, COLUMN_FOUND) != SQLITE_NULL,
+    };
+    row.columns.text = sql_column(statement, COLUMN_MESSAGE);
+    row.columns.metadata = sql_column(statement, COLUMN_METADATA);
+    row.conversation_id = sql_column(statement, COLUMN_CONVERSATION);
+    row.from_session = sql_column(statement, COLUMN_FROM);
+    row.to_session = sql_column(statement, COLUMN_TO);
+    row.timestamp = sql_column(statement, COLUMN_TIMESTAMP);
+    row.expires_at = sql_column(statement, COLUMN_EXPIRES);
+    row.role = sql_column(statement, COLUMN_ROLE);
+    if (!row.has_conversation)
+        row.role = row.expires_at = span_of(NULL, 0);
+    *ret_row = row;
+}
+
+int tail_read(struct tail *self, size_t limit, tail_see_fn *see, void *context, size_t *ret_count)
+{
+    assert(!self->loaded);
+    const struct sql_value values[] = {sql_integer(self->cursor), sql_integer((int64_t)limit)};
+    int error = sql_bind(self->rows, values, 2);
+    size_t count = 0;
+    bool more = error == BRIDGE_OK;
+    while (more) {
+        error = sql_step(self->rows, &more);
+        if (error != BRIDGE_OK || !more)
+            break;
+        struct tail_row row;
+        take_row(self->rows, &row);
+        see(context, &row);
+        self->cursor = row.id;
+        count++;
+    }
+    sql_reset(self->rows);
+    if (error != BRIDGE_OK)
+        return error;
+    *ret_count = count;
+    return BRIDGE_OK;
+}
+
+void tail_start_at(struct tail *self, int64_t id)
+{
+    if (id > self->cursor)
+        self->cursor = id;
+}
+
+int64_t tail_cursor(const struct tail *self)
+{
+    return self->cursor;
+}
+
+void tail_settle(struct tail *self)
+{
+    if (!self->has_seen)
+        return;
+    self->settled = self->seen;
+    self->has_settled = true;
+}
+
+int tail_load(struct tail *self, int64_t id, struct tail_row *ret_row)
+{
+    assert(!self->loaded);
+    const struct sql_value value = sql_integer(id);
+    int error = sql_bind(self->one, &value, 1);
+    bool row = false;
+    if (error == BRIDGE_OK)
+        error = sql_step(self->one, &row);
+    if (error == BRIDGE_OK && !row)
+        error = BRIDGE_ABSENT;
+    if (error != BRIDGE_OK) {
+        sql_reset(self->one);
+        return error;
+    }
+    take_row(self->one, ret_row);
+    self->loaded = true;
+    return BRIDGE_OK;
+}
+
+void tail_unload(struct tail *self)
+{
+    sql_reset(self->one);
+    self->loaded = false;
+}
+
+int tail_last_id(struct tail *self, int64_t *ret_id)
+{
+    assert(!self->loaded);
+    bool row = false;
+    int error = sql_step(self->last, &row);
+    int64_t id = error == BRIDGE_OK && row ? sqlite3_column_int64(self->last, 0) : 0;
+    sql_reset(self->last);
+    if (error != BRIDGE_OK)
+        return error;
+    *ret_id = id;
+    return BRIDGE_OK;
+}
+
+bool tail_is_quiet(const struct tail *self)
+{
+    return !self->loaded && db_is_quiet(self->db);
+}

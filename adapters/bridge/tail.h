@@ -1,0 +1,63 @@
+/* The proof and the rows. One read-only connection that never waits for a lock, and on which no
+ * statement stays un-reset between calls.
+ *
+ * AUTOINCREMENT under one writer at a time makes id order commit order, so `id > cursor` misses
+ * nothing. Use: tail_changed() first (it reads the version), then tail_read() until it returns no
+ * more rows, then tail_settle() (it stores the version that was read first), so that a commit in
+ * between is seen again. */
+#ifndef TAILGATE_ADAPTERS_BRIDGE_TAIL_H
+#define TAILGATE_ADAPTERS_BRIDGE_TAIL_H
+
+#include <stdint.h>
+
+#include "adapters/bridge/db.h"
+#include "proto/message.h"
+
+struct tail;
+
+/* A row, valid until the next call on the tail. */
+struct tail_row {
+    int64_t id;
+    struct message_row columns; /* message and metadata */
+    struct span conversation_id;
+    struct span from_session;
+    struct span to_session;
+    struct span timestamp;  /* as stored */
+    bool read;              /* the read flag is set (anything but 0 or NULL) */
+    bool has_conversation;  /* its conversation exists */
+    struct span role;       /* of the addressed session (session_b_role when to_session is "b", else
+                             * session_a_role); size 0 without conversation */
+    struct span expires_at; /* of the conversation; size 0 without one */
+};
+
+/* Opens the tail with its cursor at 0: the first read brings every row of the file. BRIDGE_ABSENT:
+ * no file, or not all of the bridge's tables yet (wait); BRIDGE_FOREIGN, BRIDGE_NOT_SQLITE: never
+ * will be one; BRIDGE_BUSY: somebody is making it, try again. */
+int tail_open(const struct place *place, struct tail **ret_tail);
+void tail_close(struct tail **self);
+/* Reads PRAGMA data_version. Sets *ret_changed when it is not the version last settled (true on the
+ * first call). BRIDGE_BUSY: skip this time. About 1.5 microseconds. */
+int tail_changed(struct tail *self, bool *ret_changed);
+/* Calls SEE for the rows above the cursor, in id order, at most LIMIT of them, in one short read
+ * transaction that has ended when this returns; moves the cursor. SEE must not call the tail.
+ * Sets *ret_count. *ret_count < LIMIT means that the end was reached. */
+typedef void tail_see_fn(void *context, const struct tail_row *row);
+int tail_read(struct tail *self, size_t limit, tail_see_fn *see, void *context, size_t *ret_count);
+/* Moves the cursor to ID, forward only: rows at or below it are not brought (any more). */
+void tail_start_at(struct tail *self, int64_t id);
+/* The cursor: the highest id that tail_read() has brought. */
+int64_t tail_cursor(const struct tail *self);
+/* Stores the version that the last tail_changed() read. Call when tail_read() reached the end. */
+void tail_settle(struct tail *self);
+/* Loads one row by id; the row's spans stay valid until tail_unload(), which must follow before the
+ * next call. BRIDGE_ABSENT when there is no such row. */
+int tail_load(struct tail *self, int64_t id, struct tail_row *ret_row);
+void tail_unload(struct tail *self);
+/* The highest message id in the file now (0 when empty): how far the tail lags. */
+int tail_last_id(struct tail *self, int64_t *ret_id);
+/* True when no statement is un-reset: the loop asserts it before it sleeps. */
+bool tail_is_quiet(const struct tail *self);
+/* The statement behind tail_read(), so that a test can prove that it is a search by rowid. */
+const char *tail_rows_sql(void);
+
+#endif

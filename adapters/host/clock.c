@@ -1,0 +1,20 @@
+#include "adapters/host/clock.h"
+
+#include <time.h>
+
+static int64_t read_us(clockid_t id)
+{
+    struct timespec now;
+    clock_gettime(id, &now); /* cannot fail for these two clocks */
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int64_t clock_mono_us(void)
+{
+    return read_us(CLOCK_MONOTONIC);
+}
+
+int64_t clock_utc_us(void)
+{
+    return read_us(CLOCK_REALTIME);
+}

@@ -1,0 +1,54 @@
+/* One worker: a link to the gateway, an adapter to a program, and what is decided between them.
+ *
+ *              start                GONE, or BROKEN / out of time, then GONE
+ *   (made) ───────────▶ SERVING ───────────────────────────────▶ PAUSED ──back-off──▶ SERVING
+ *                          │                                        │
+ *                          └──────────── worker_stop() ─────────────┴──────▶ DONE
+ *
+ * Invariants
+ *   1. Every query taken ends as exactly one FINAL: the program's answer, or an error with why.
+ *   2. Registered only while the program runs: when it ends, its queries are reported first, then
+ *      DISCONNECT is said, and READY only after it was started again.
+ *   3. At most `slots` queries are with the program. A gateway that came back may send more (it
+ *      does not know what we still hold); as many again wait, and what is beyond is refused with an
+ *      error. */
+#ifndef TAILGATE_ADAPTERS_WORKER_WORKER_H
+#define TAILGATE_ADAPTERS_WORKER_WORKER_H
+
+#include "adapters/worker/adapter.h"
+#include "adapters/worker/link.h"
+
+#define WORKER_ITEMS (LINK_ITEMS + ADAPTER_DESCRIPTORS)
+
+struct worker;
+
+/* Borrowed for the worker's life; the name is in LINK.OPTIONS. */
+struct worker_setup {
+    struct link_setup link; /* .keep is set by the worker */
+    const char *db;         /* whose gate that is, to say why nobody is there; NULL: not known */
+    const struct adapter *adapter;
+    struct adapter_setup program;
+    int64_t time_limit_us; /* for one query, from when the program got it; 0: none */
+};
+
+/* Never NULL. */
+struct worker *worker_new(const struct worker_setup *setup);
+/* Ends what still runs, at once, and sets *self to NULL. */
+void worker_destroy(struct worker **self);
+/* The first start of its program: 0, or -errno when it cannot be started at all. */
+int worker_start(struct worker *self, int64_t now_us);
+/* Offers the program nothing more, waits for what it works on, says DISCONNECT, stops it; at once
+ * when it works on nothing. Queries that come meanwhile are held and fail when the worker leaves,
+ * once each. Called once more: without waiting. */
+void worker_stop(struct worker *self, int64_t now_us);
+/* True when worker_stop() has been carried out. */
+bool worker_done(const struct worker *self);
+/* Fills in what to poll; returns how many. */
+size_t worker_items(const struct worker *self, zmq_pollitem_t ret_item[WORKER_ITEMS]);
+/* When worker_run() is to be called although nothing is ready; INT64_MAX: never. */
+int64_t worker_due(const struct worker *self);
+/* Does all that can be done without blocking. To be called when an item is ready, when worker_due()
+ * has come, and when a child of this process has changed state. */
+void worker_run(struct worker *self, int64_t now_us);
+
+#endif

@@ -1,0 +1,39 @@
+/* The gate: one ROUTER socket for each endpoint, one for workers and clients alike. It moves frames
+ * and decides nothing. ROUTER_MANDATORY and DONTWAIT: a peer that is gone or full is an error code,
+ * never a silent drop; even so only the first frame of a message can fail, and the lease is the
+ * truth. */
+#ifndef TAILGATE_ADAPTERS_ZMQ_GATE_H
+#define TAILGATE_ADAPTERS_ZMQ_GATE_H
+
+#include "adapters/zmq/frameset.h"
+#include "proto/peer.h"
+
+#define GATE_DOORS 16 /* endpoints at most */
+
+struct gate;
+
+/* Makes the context and no socket. The process has one gate. NULL only without descriptors. */
+struct gate *gate_new(void);
+/* Closes the sockets (what is queued for a peer is sent for at most LINGER_MS) and the context. */
+void gate_destroy(struct gate **self, int linger_ms);
+/* Binds one more endpoint (with umask 0077 or, when GROUP, 0007 around an ipc bind). Returns the
+ * door's index or -errno. A tcp port of 0 or * is chosen by the system: see gate_endpoint(). */
+int gate_bind(struct gate *self, const char *endpoint, bool group);
+/* The number of doors, a door's socket (to poll; owned by the gate) and its endpoint as bound. */
+size_t gate_doors(const struct gate *self);
+void *gate_socket(const struct gate *self, size_t door);
+const char *gate_endpoint(const struct gate *self, size_t door);
+/* Takes one waiting message of DOOR: fills SET with its frames without the routing id, which goes
+ * to RET_PEER. Returns 1, 0 when none waits, -E2BIG (dropped, too many frames; RET_PEER is not
+ * set), or another -errno. */
+int gate_receive(struct gate *self, size_t door, struct frameset *set, struct span **ret_frame,
+                 size_t *ret_count, struct peer *ret_peer);
+/* A door's second socket to poll: readable when a connection of it may have closed. */
+void *gate_monitor(const struct gate *self, size_t door);
+/* The next peer that was heard at DOOR and whose connection has closed since; false when there is
+ * none. */
+bool gate_closed(struct gate *self, size_t door, struct peer *ret_peer);
+/* Sends frames to PEER. Returns 0, -EHOSTUNREACH (gone), -EAGAIN (its queue is full) or -errno. */
+int gate_send(struct gate *self, const struct peer *peer, const struct span *frame, size_t count);
+
+#endif

@@ -1,0 +1,13 @@
+/* One row per subcommand; adding one is adding a cmd_*.c and a row in main.c. */
+#ifndef TAILGATE_GATEWAY_COMMAND_H
+#define TAILGATE_GATEWAY_COMMAND_H
+
+#include "gateway/cli.h"
+
+extern const struct cli_command cmd_init;
+extern const struct cli_command cmd_serve;
+extern const struct cli_command cmd_work;
+extern const struct cli_command cmd_ask;
+extern const struct cli_command cmd_status;
+
+#endif

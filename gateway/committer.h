@@ -1,0 +1,76 @@
+/* The committer: a thread of its own that is the only writer, so that a slow fsync never stops
+ * heartbeats or dispatch. It takes all jobs that wait (up to a group's size) into one transaction.
+ *
+ *  C1. Nothing is reported as done before its COMMIT has returned (I3).
+ *
+ *  C2. Guests first (I8): after holding the write lock for t it leaves it alone for
+ *      t * (100 - duty) / duty. A lone reply commits at once.
+ *
+ *  C3. A lock that somebody holds, a full disk and the like are never fatal: the group is kept and
+ *      tried again, the state says what is wrong. An I/O error or a corrupt file is: the state is
+ *      COMMITTER_DEAD, nothing more is written, and the process must end; what was not reported is
+ *      unanswered in the file.
+ *
+ *  C4. What one row's constraint or trigger refuses does not stop the others of its group.
+ *
+ *  C5. A drain ends: what cannot be committed because of what C3 outwaits is dropped; it is
+ *      unanswered in the file.
+ *
+ *  C6. Every end of committer_holds() rings committer_fd(), so that nobody goes on ignoring what
+ *      inotify says. */
+#ifndef TAILGATE_GATEWAY_COMMITTER_H
+#define TAILGATE_GATEWAY_COMMITTER_H
+
+#include <stdatomic.h>
+
+#include "gateway/job.h"
+
+struct committer;
+
+struct committer_config {
+    unsigned duty; /* percent of the time that the write lock may be held, 1 to 100 */
+    size_t group;  /* jobs in one transaction at most */
+};
+
+enum committer_state {
+    COMMITTER_OK,
+    COMMITTER_LOCKED,  /* somebody else holds the write lock */
+    COMMITTER_FULL,    /* the disk is full */
+    COMMITTER_FAILING, /* another failure that may pass */
+    COMMITTER_DEAD     /* see C3 */
+};
+
+/* What it has done and how it is. */
+struct committer_view {
+    enum committer_state state;
+    int64_t state_since_us;  /* monotonic */
+    char explanation[200];   /* SQLite's words for the state; "" when OK */
+    size_t queued;           /* jobs that wait or are being committed */
+    uint64_t groups, jobs;   /* committed so far */
+    uint64_t busy, failures; /* times the lock was not to be had; other failures */
+    uint64_t checkpoints, checkpoints_partial;
+    int64_t held_us; /* time that the write lock was held, all in all */
+};
+
+/* Starts the thread on STORE, which it uses alone until committer_destroy() (borrowed). NULL when
+ * no thread or descriptor is to be had. */
+struct committer *committer_new(struct store *store, const struct committer_config *config);
+/* Commits what waits when DRAIN (C5: with at most a second or two of waiting for others), else
+ * drops it, and ends the thread. Jobs that were not collected are forgotten. Returns how many jobs
+ * were not committed. NULL-safe. */
+size_t committer_destroy(struct committer **self, bool drain);
+/* Hands over a job. Never blocks. */
+void committer_submit(struct committer *self, struct job *job_take);
+/* Readable when committer_collect() has something or the state has changed (owned by the
+ * committer). */
+int committer_fd(const struct committer *self);
+/* Appends the jobs that have ended to RET_DONE, which owns them then. */
+void committer_collect(struct committer *self, struct job_list *ret_done);
+/* True while it holds the write lock: what inotify says now is its own doing (C6). */
+bool committer_holds(const struct committer *self);
+/* Jobs that wait or are being committed. */
+size_t committer_queued(struct committer *self);
+void committer_look(struct committer *self, struct committer_view *ret_view);
+const char *committer_state_name(enum committer_state state);
+
+#endif

@@ -1,0 +1,187 @@
+#include "gateway/inflight.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "proto/buffer.h"
+
+struct inflight {
+    struct table flights; /* by id */
+    struct timers *timers;
+    size_t outstanding;
+};
+
+struct inflight *inflight_new(uint64_t seed, struct timers *timers)
+{
+    struct inflight *self = memory_zero(1, sizeof *self);
+    table_init(&self->flights, seed);
+    self->timers = timers;
+    return self;
+}
+
+static void flight_free(struct flight *flight)
+{
+    free(flight->reason);
+    free(flight);
+}
+
+void inflight_destroy(struct inflight **self)
+{
+    struct table_node *node;
+
+    if (!*self)
+        return;
+    while ((node = table_walk(&(*self)->flights, NULL))) {
+        struct flight *flight = table_owner(node, struct flight, node);
+        timers_disarm((*self)->timers, &flight->timer);
+        table_remove(&(*self)->flights, node);
+        flight_free(flight);
+    }
+    table_done(&(*self)->flights);
+    free(*self);
+    *self = NULL;
+}
+
+static bool is_outstanding(enum flight_state state)
+{
+    return state == FLIGHT_LEASED || state == FLIGHT_COMMITTING;
+}
+
+struct flight *inflight_add(struct inflight *self, int64_t id, struct service *service_take,
+                            uint64_t conversation, int64_t seen_us)
+{
+    struct flight *flight = memory_zero(1, sizeof *flight);
+
+    assert(!inflight_find(self, id));
+    flight->id = id;
+    flight->state = FLIGHT_QUEUED;
+    flight->service = service_take;
+    flight->conversation = conversation;
+    flight->seen_us = seen_us;
+    flight->timer.kind = TIMER_BACKOFF;
+    table_add(&self->flights, &flight->node, table_hash(&self->flights, &id, sizeof id));
+    return flight;
+}
+
+struct flight *inflight_find(const struct inflight *self, int64_t id)
+{
+    struct table_node *node =
+        table_first(&self->flights, table_hash(&self->flights, &id, sizeof id));
+
+    for (; node; node = table_next(node)) {
+        struct flight *flight = table_owner(node, struct flight, node);
+        if (flight->id == id)
+            return flight;
+    }
+    return NULL;
+}
+
+struct service *inflight_remove(struct inflight *self, struct flight *flight)
+{
+    struct service *service = flight->service;
+
+    assert(!flight->lease);
+    inflight_state(self, flight, FLIGHT_SETTLED);
+    timers_disarm(self->timers, &flight->timer);
+    table_remove(&self->flights, &flight->node);
+    flight_free(flight);
+    return service;
+}
+
+struct lease *inflight_lease(struct inflight *self, struct flight *flight, struct worker *worker,
+                             int64_t now_us, int64_t end_us, int64_t deadline_us)
+{
+    struct lease *lease = memory_zero(1, sizeof *lease);
+
+    assert(!flight->lease);
+    flight->attempt++;
+    flight->leased_us = now_us;
+    flight->lease = lease;
+    inflight_state(self, flight, FLIGHT_LEASED);
+    lease->id = flight->id;
+    lease->attempt = flight->attempt;
+    lease->worker = worker;
+    lease->timer.kind = TIMER_LEASE;
+    lease->deadline_us = deadline_us;
+    lease->next = worker->leases;
+    worker->leases = lease;
+    worker->in_flight++;
+    inflight_renew(self, lease, end_us);
+    return lease;
+}
+
+void inflight_renew(struct inflight *self, struct lease *lease, int64_t end_us)
+{
+    timers_arm(self->timers, &lease->timer,
+               end_us < lease->deadline_us ? end_us : lease->deadline_us);
+}
+
+void inflight_end_lease(struct inflight *self, struct lease *lease)
+{
+    struct flight *flight = inflight_find(self, lease->id);
+    struct lease **link = &lease->worker->leases;
+
+    if (flight && flight->lease == lease)
+        flight->lease = NULL;
+    while (*link != lease)
+        link = &(*link)->next;
+    *link = lease->next;
+    lease->worker->in_flight--;
+    timers_disarm(self->timers, &lease->timer);
+    free(lease);
+}
+
+struct lease *inflight_lease_of(const struct worker *worker, int64_t id, uint32_t attempt)
+{
+    struct lease *lease = worker->leases;
+    while (lease && (lease->id != id || lease->attempt != attempt))
+        lease = lease->next;
+    return lease;
+}
+
+void inflight_disown(struct flight *flight)
+{
+    flight->lease = NULL;
+}
+
+bool inflight_works(const struct inflight *self, const struct worker *worker)
+{
+    for (const struct lease *lease = worker->leases; lease; lease = lease->next) {
+        const struct flight *flight = inflight_find(self, lease->id);
+        if (flight && flight->lease == lease)
+            return true;
+    }
+    return false;
+}
+
+size_t inflight_outstanding(const struct inflight *self)
+{
+    return self->outstanding;
+}
+
+size_t inflight_count(const struct inflight *self)
+{
+    return self->flights.count;
+}
+
+void inflight_state(struct inflight *self, struct flight *flight, enum flight_state state)
+{
+    if (is_outstanding(flight->state) != is_outstanding(state)) {
+        if (is_outstanding(state)) {
+            self->outstanding++;
+            flight->service->in_flight++;
+        } else {
+            self->outstanding--;
+            flight->service->in_flight--;
+        }
+    }
+    flight->state = state;
+}
+
+void inflight_reason(struct flight *flight, struct span reason)
+{
+    if (reason.size > LIMIT_REASON)
+        reason.size = LIMIT_REASON;
+    free(flight->reason);
+    flight->reason = memory_text(reason);
+}

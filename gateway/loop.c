@@ -1,0 +1,292 @@
+/* The loop: one thread that waits for frames, hints, the committer, signals and time.
+ *
+ *  L1. Nothing here blocks: reads of the database never wait for a lock, sends are DONTWAIT,
+ *      commits are the committer's.
+ *
+ *  L2. Each source gets a bounded turn; frames come before time, so that a heartbeat that has
+ *      arrived is seen before its absence is.
+ *
+ *  L3. While the committer holds the write lock, what inotify says is its doing: the watch is not
+ *      polled then, and the commit's end is the hint.
+ *
+ *  L4. Stopping: deliver nothing more, let what is in flight end (up to drain.timeout), commit it,
+ *      tell the workers, close. */
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "adapters/host/clock.h"
+#include "gateway/cli.h"
+#include "gateway/log.h"
+#include "gateway/server.h"
+#include "proto/mdp.h"
+
+#define RETRY_US 10000        /* until a row that could not be read is tried again */
+#define SAY_AGAIN_US 10000000 /* between lines about one lasting trouble */
+#define SECOND_US 1000000
+#define IDENTITY_US 500000 /* between looks at the file's identity */
+/* Woken so much too late, the whole process stood still (stopped, swapped out, a debugger),
+ * ZeroMQ's own thread too: for a while empty doors do not prove that nobody has spoken. */
+#define STOOD_STILL_US 100000
+#define DEAF_US 1000000
+#define GOODBYE_MS 500 /* for the last frames to leave */
+
+void loop_finish(struct server *self, int exit_code)
+{
+    if (!self->finished)
+        self->exit_code = exit_code;
+    self->finished = true;
+}
+
+/* The database file must stay the one we opened (its name may come to mean another). */
+static void check_identity(struct server *self, int64_t now_us)
+{
+    int error = place_verify(&self->place, &self->identity);
+
+    self->identity_us = now_us + IDENTITY_US;
+    if (error == 0)
+        return;
+    log_event(LOG_ERROR, "replaced", LOG_STR("db", self->place.db),
+              LOG_STR("say", error == -ESTALE
+                                 ? "the database file was replaced by another one; nothing more is "
+                                   "written to the old one, start again to serve the new one"
+                                 : "the database file is gone; nothing more is written to it"));
+    loop_finish(self, CLI_REPLACED);
+}
+
+/* Signals. */
+
+static void drain(struct server *self, int64_t now_us, const char *signal_name)
+{
+    const struct event event = {.kind = EVENT_DRAIN};
+
+    self->draining = true;
+    self->drain_until_us = now_us + self->config.drain_timeout_us;
+    log_event(LOG_INFO, "draining", LOG_STR("signal", signal_name),
+              LOG_INT("in_flight", dispatch_outstanding(self->dispatch)),
+              LOG_STR("say", "nothing more is dispatched; a second signal stops at once"));
+    carry_event(self, now_us, &event);
+}
+
+static void take_signals(struct server *self, int64_t now_us)
+{
+    struct signalfd_siginfo info;
+
+    while (read(self->signal_fd, &info, sizeof info) == sizeof info) {
+        if (info.ssi_signo == SIGHUP) {
+            log_event(LOG_INFO, "reload",
+                      LOG_STR("say", "nothing can be reloaded in this version: restart to change"));
+        } else if (self->draining) {
+            log_event(LOG_WARN, "stopped", LOG_STR("say", "at once, by a second signal"));
+            _exit(128 + (int)info.ssi_signo); /* as after a crash: the file has everything (I4) */
+        } else {
+            drain(self, now_us, info.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT");
+        }
+    }
+}
+
+/* Waiting. */
+
+/* When the loop has something to do even if nothing comes. */
+static int64_t next_due(const struct server *self, int64_t now_us)
+{
+    int64_t due_us = wake_next(&self->wake);
+
+    if (self->tail_behind)
+        due_us = now_us;
+    if (self->blocked_since_us && due_us < now_us + RETRY_US)
+        due_us = now_us + RETRY_US;
+    if ((self->held || self->dead_count) && now_us + RETRY_US < due_us)
+        due_us = now_us + RETRY_US;
+    if (dispatch_next(self->dispatch) < due_us)
+        due_us = dispatch_next(self->dispatch);
+    if (self->draining && self->drain_until_us < due_us)
+        due_us = self->drain_until_us;
+    return due_us;
+}
+
+/* Arms the timer, whose resolution zmq_poll()'s milliseconds do not have. Returns the poll's
+ * time-out. */
+static long arm(struct server *self, int64_t due_us, int64_t now_us)
+{
+    struct itimerspec when = {{0, 0}, {due_us / 1000000, due_us % 1000000 * 1000}};
+
+    if (due_us <= now_us)
+        return 0;
+    if (due_us != self->timer_us) {
+        timerfd_settime(self->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
+        self->timer_us = due_us;
+    }
+    return -1;
+}
+
+static void disarm(struct server *self)
+{
+    uint64_t expirations;
+
+    if (read(self->timer_fd, &expirations, sizeof expirations) == sizeof expirations)
+        self->timer_us = INT64_MAX;
+}
+
+/* Waits for anything to happen. */
+static void wait(struct server *self, int64_t due_us, int64_t now_us)
+{
+    zmq_pollitem_t item[2 * GATE_DOORS + 4];
+    int items = 0;
+
+    assert(tail_is_quiet(self->tail)); /* an un-reset statement would pin the WAL */
+    item[items++] = (zmq_pollitem_t){NULL, self->signal_fd, ZMQ_POLLIN, 0};
+    item[items++] = (zmq_pollitem_t){NULL, self->timer_fd, ZMQ_POLLIN, 0};
+    item[items++] = (zmq_pollitem_t){NULL, committer_fd(self->committer), ZMQ_POLLIN, 0};
+    if (!committer_holds(self->committer)) /* L3 */
+        item[items++] = (zmq_pollitem_t){NULL, watch_fd(self->watch), ZMQ_POLLIN, 0};
+    for (size_t i = 0; i < gate_doors(self->gate) && !self->held; i++) {
+        item[items++] = (zmq_pollitem_t){gate_socket(self->gate, i), 0, ZMQ_POLLIN, 0};
+        item[items++] = (zmq_pollitem_t){gate_monitor(self->gate, i), 0, ZMQ_POLLIN, 0};
+    }
+    zmq_poll(item, items, arm(self, due_us, now_us));
+    disarm(self);
+}
+
+/* One turn. */
+
+static void take_hints(struct server *self, int64_t now_us, bool committed)
+{
+    unsigned flags = 0;
+
+    if (committed)
+        wake_hint(&self->wake, now_us); /* L3 */
+    if (!committer_holds(self->committer))
+        flags = watch_drain(self->watch);
+    if (flags & (WATCH_HINT | WATCH_LOST))
+        wake_hint(&self->wake, now_us);
+    else if (flags & WATCH_CLOSED)
+        wake_glance(&self->wake);
+    if (flags & (WATCH_MOVED | WATCH_LOST))
+        check_identity(self, now_us);
+}
+
+/* Commits do not get through: says so from time to time. */
+static void tell_not_committing(struct server *self, int64_t now_us)
+{
+    struct committer_view view;
+
+    committer_look(self->committer, &view);
+    log_event(LOG_WARN, "not-committing", LOG_STR("state", committer_state_name(view.state)),
+              LOG_INT("for_seconds", (now_us - view.state_since_us) / SECOND_US),
+              LOG_INT("waiting", view.queued),
+              LOG_STR("say", "still; replies are kept and committed when this has passed"));
+}
+
+static void tell_not_reading(struct server *self, int64_t now_us)
+{
+    log_event(LOG_ERROR, "not-reading",
+              LOG_INT("for_seconds", (now_us - self->blocked_since_us) / SECOND_US),
+              LOG_INT("holder", db_lock_holder(&self->place)),
+              LOG_STR("say", "the database is locked; everything goes on when this has passed"));
+}
+
+/* Tells of a trouble that lasts, now and again. */
+static void tell_troubles(struct server *self, int64_t now_us)
+{
+    bool blocked = self->blocked_since_us && now_us - self->blocked_since_us >= SECOND_US;
+
+    if (!blocked && self->committer_state == COMMITTER_OK) {
+        self->told_us = 0;
+        return;
+    }
+    if (self->told_us && now_us - self->told_us < SAY_AGAIN_US)
+        return;
+    if (blocked)
+        tell_not_reading(self, now_us);
+    else if (self->told_us) /* the first time settle_run() has told it */
+        tell_not_committing(self, now_us);
+    self->told_us = now_us;
+}
+
+static bool is_drained(struct server *self, int64_t now_us)
+{
+    if (!self->draining)
+        return false;
+    return now_us >= self->drain_until_us ||
+           (dispatch_outstanding(self->dispatch) == 0 && committer_queued(self->committer) == 0);
+}
+
+/* Signals, the committer, hints: what may end the run. */
+static void take_news(struct server *self, int64_t now_us)
+{
+    bool committed;
+
+    take_signals(self, now_us);
+    committed = settle_run(self, now_us);
+    if (self->committer_state == COMMITTER_DEAD)
+        loop_finish(self, CLI_FAILED);
+    take_hints(self, now_us, committed);
+    if (now_us >= self->identity_us)
+        check_identity(self, now_us);
+}
+
+static void turn(struct server *self)
+{
+    struct event tick = {.kind = EVENT_TICK};
+    int64_t now_us = clock_mono_us();
+    int64_t due_us = next_due(self, now_us);
+    int64_t latest_us = due_us > now_us ? due_us : now_us;
+
+    wait(self, due_us, now_us);
+    now_us = clock_mono_us();
+    if (now_us > latest_us + STOOD_STILL_US)
+        self->deaf_until_us = now_us + DEAF_US;
+    take_news(self, now_us);
+    if (self->finished)
+        return;
+    intake_run(self, now_us);
+    if (door_run(self, now_us) && now_us >= self->deaf_until_us)
+        self->heard_until_us = now_us;
+    carry_waiting(self, now_us);
+    if (dispatch_next(self->dispatch) <= now_us) {
+        tick.tick.heard_until_us = self->heard_until_us;
+        carry_event(self, now_us, &tick);
+    }
+    tell_troubles(self, now_us);
+    if (is_drained(self, now_us))
+        loop_finish(self, CLI_OK);
+}
+
+/* The end. */
+
+static void say_goodbye(struct server *self)
+{
+    const struct workers *workers = dispatch_workers(self->dispatch);
+    const struct mdp_message message = {.command = MDP_DISCONNECT};
+    struct span frame[MDP_FRAMES_MAX];
+    size_t count = mdp_write(&message, frame);
+    struct worker *worker = NULL;
+
+    while ((worker = workers_walk(workers, worker)))
+        if (worker->protocol != WORKER_REQ)
+            carry_send(self, &worker->peer, &worker->envelope, frame, count);
+}
+
+int loop_run(struct server *self)
+{
+    size_t unfinished, uncommitted;
+    bool drain;
+
+    while (!self->finished)
+        turn(self);
+    say_goodbye(self);
+    unfinished = dispatch_outstanding(self->dispatch);
+    drain = self->exit_code == CLI_OK && self->committer_state != COMMITTER_DEAD;
+    uncommitted = committer_destroy(&self->committer, drain);
+    if (drain && (unfinished || uncommitted))
+        log_event(LOG_WARN, "given-up", LOG_INT("in_flight", unfinished),
+                  LOG_INT("uncommitted", uncommitted),
+                  LOG_STR("say", "these queries stay unread and are served at the next start"));
+    gate_destroy(&self->gate, GOODBYE_MS);
+    return self->exit_code;
+}

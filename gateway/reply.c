@@ -1,0 +1,127 @@
+#include "gateway/reply.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "proto/jtext.h"
+#include "proto/utf8.h"
+
+void reply_init(struct reply *self)
+{
+    memset(self, 0, sizeof *self);
+    buffer_init(&self->text);
+    buffer_init(&self->sources);
+}
+
+void reply_done(struct reply *self)
+{
+    buffer_done(&self->text);
+    buffer_done(&self->sources);
+}
+
+/* The string VALUE, its escapes decoded, is TEXT. */
+static bool says(struct span value, const char *text)
+{
+    return jtext_type(value) == JTEXT_STRING && jtext_is(value, text);
+}
+
+bool reply_answers(const struct message_row *columns, const struct reply_key *key)
+{
+    struct span value;
+    int64_t id;
+    if (columns->metadata_is_text && jtext_check(columns->metadata) == JTEXT_OBJECT &&
+        jtext_find(columns->metadata, "in_reply_to", &value))
+        return jtext_type(value) == JTEXT_NUMBER && jtext_integer(value, &id) == 0 &&
+               id == key->message_id;
+    return columns->text_is_text && jtext_check(columns->text) == JTEXT_OBJECT &&
+           jtext_find(columns->text, "query_id", &value) && says(value, key->query_id);
+}
+
+/* An error reply, by its type or because it has an error and no answer. */
+static bool object_is_error(struct span object)
+{
+    struct span value;
+    if (jtext_find(object, "type", &value) && says(value, "error"))
+        return true;
+    return !jtext_find(object, "answer", &value) && jtext_find(object, "error", &value);
+}
+
+void reply_take(struct reply *self, int64_t id, const struct message_row *columns)
+{
+    struct span sources = {NULL, 0};
+    buffer_reset(&self->text);
+    buffer_reset(&self->sources);
+    utf8_repair(&self->text, columns->text);
+    struct span text = buffer_span(&self->text);
+    self->id = id;
+    self->is_object = jtext_check(text) == JTEXT_OBJECT;
+    self->is_error = self->is_object && object_is_error(text);
+    if (self->is_object && jtext_find(text, "sources", &sources))
+        buffer_add(&self->sources, sources);
+    else if (columns->metadata_is_text && jtext_check(columns->metadata) == JTEXT_OBJECT &&
+             jtext_find(columns->metadata, "sources", &sources))
+        buffer_add(&self->sources, sources);
+}
+
+/* Appends a string's content, or any other value as its JSON. */
+static void add_value(struct buffer *text, struct span value)
+{
+    if (jtext_type(value) == JTEXT_STRING)
+        jtext_decode(text, value);
+    else
+        buffer_add(text, value);
+}
+
+void reply_words(const struct reply *self, struct buffer *ret_text)
+{
+    struct span text = buffer_span(&self->text), value;
+    size_t before = ret_text->size;
+    if (self->is_object && jtext_find(text, self->is_error ? "error" : "answer", &value))
+        add_value(ret_text, value);
+    else
+        buffer_add(ret_text, text);
+    while (ret_text->size > before && strchr("\r\n", ret_text->data[ret_text->size - 1]))
+        ret_text->data[--ret_text->size] = '\0';
+}
+
+static void add_source(struct buffer *text, const json_t *source)
+{
+    char *dump = json_is_string(source) ? NULL : json_dumps(source, JSON_ENCODE_ANY | JSON_COMPACT);
+    buffer_text(text, "  ");
+    if (dump)
+        buffer_text(text, dump);
+    else if (json_is_string(source))
+        buffer_add(text, span_of(json_string_value(source), json_string_length(source)));
+    buffer_byte(text, '\n');
+    free(dump);
+}
+
+void reply_source_lines(const struct reply *self, struct buffer *ret_text)
+{
+    struct span raw = buffer_span(&self->sources);
+    json_t *sources = raw.size ? json_loadb(raw.data, raw.size, JSON_DECODE_ANY, NULL) : NULL;
+    if (json_is_array(sources)) {
+        const json_t *source;
+        size_t i;
+        json_array_foreach(sources, i, source) add_source(ret_text, source);
+    } else if (sources && !json_is_null(sources)) {
+        add_source(ret_text, sources);
+    }
+    json_decref(sources);
+}
+
+void reply_json(const struct reply *self, const char *query_id, struct buffer *ret_json)
+{
+    struct span text = buffer_span(&self->text);
+    if (self->is_object) {
+        buffer_add(ret_json, text);
+        return;
+    }
+    buffer_byte(ret_json, '{');
+    jtext_member(ret_json, "type", span_str("response"));
+    jtext_member(ret_json, "query_id", span_str(query_id));
+    jtext_member(ret_json, "answer", text);
+    jtext_member_raw(ret_json, "sources",
+                     self->sources.size ? buffer_span(&self->sources) : span_str("[]"));
+    buffer_byte(ret_json, '}');
+}

@@ -1,0 +1,124 @@
+#include <stdio.h>
+
+#include "gateway/log.h"
+#include "gateway/server.h"
+
+static void log_committed(const struct job *job, int64_t now_us)
+{
+    if (job->kind == JOB_DEAD)
+        log_event(LOG_WARN, "dead", LOG_INT("id", job->id),
+                  LOG_STR("conversation", job->conversation_id), LOG_STR("service", job->service),
+                  LOG_INT("attempts", job->attempt), LOG_STR("why", job->reason));
+    else
+        log_event(LOG_INFO, "answered", LOG_INT("id", job->id),
+                  LOG_STR("conversation", job->conversation_id), LOG_STR("service", job->service),
+                  LOG_STR("worker", job->worker), LOG_INT("attempt", job->attempt),
+                  LOG_US("waited", job->leased_us - job->seen_us),
+                  LOG_US("worked", job->answered_us - job->leased_us),
+                  LOG_US("committed", now_us - job->answered_us),
+                  LOG_US("total", now_us - job->seen_us));
+}
+
+/* The database's own rules (a constraint, a trigger) refuse what JOB was to write. Returns true
+ * when the core still has to wait: an error reply is tried in place of the answer. */
+static bool on_uncommittable(struct server *self, int64_t now_us, const struct job *job)
+{
+    struct action action = {.kind = ACTION_DEAD, .id = job->id, .attempt = job->attempt};
+
+    self->stats.count[STAT_UNCOMMITTABLE]++;
+    log_event(
+        LOG_ERROR, "uncommittable", LOG_INT("id", job->id),
+        LOG_STR("conversation", job->conversation_id),
+        LOG_STR("say", job->kind == JOB_ANSWER
+                           ? "the database refuses its reply; trying an error reply"
+                           : "the database refuses its error reply too; it stays unread and is "
+                             "tried again at the next start"));
+    if (job->kind != JOB_ANSWER)
+        return false;
+    action.seen_us = job->seen_us;
+    action.leased_us = job->leased_us;
+    memcpy(action.worker, job->worker, sizeof action.worker);
+    memcpy(action.service, job->service, sizeof action.service);
+    snprintf(action.reason, sizeof action.reason,
+             "the database refuses the answer: a constraint or trigger of its own");
+    carry_dead(self, now_us, &action);
+    return true;
+}
+
+static void on_ended(struct server *self, int64_t now_us, const struct job *job)
+{
+    static const struct {
+        enum counter counter;
+        const char *name, *say;
+    } end[] = {
+        [STORE_SUPERSEDED] = {STAT_SUPERSEDED, "superseded", "someone else has set it read"},
+        [STORE_EXPIRED] = {STAT_EXPIRED, "expired", "its conversation's time is over"},
+        [STORE_DELETED] = {STAT_DELETED, "deleted", "its row or conversation is gone"},
+    };
+
+    if (job->kind != JOB_END && job->outcome == STORE_COMMITTED) {
+        self->stats.count[job->kind == JOB_DEAD ? STAT_DEAD : STAT_ANSWERED]++;
+        log_committed(job, now_us);
+        return;
+    }
+    self->stats.count[end[job->outcome].counter]++;
+    log_event(LOG_WARN, end[job->outcome].name, LOG_INT("id", job->id),
+              LOG_STR("conversation", job->conversation_id), LOG_STR("say", end[job->outcome].say));
+}
+
+/* Whatever became of JOB. Returns true when the core's query has ended with it. */
+static bool settle(struct server *self, int64_t now_us, const struct job *job)
+{
+    if (!job->error) {
+        on_ended(self, now_us, job);
+        return job->settles;
+    }
+    if (job->kind != JOB_END)
+        return !on_uncommittable(self, now_us, job);
+    if (!job->settles)
+        intake_again(self, now_us, job->id); /* it has not ended: somebody took that back */
+    return job->settles;
+}
+
+static void log_committer(struct server *self, const struct committer_view *view)
+{
+    long holder = 0;
+
+    self->committer_state = view->state;
+    if (view->state == COMMITTER_OK) {
+        log_event(LOG_INFO, "committing", LOG_STR("say", "replies are committed again"),
+                  LOG_INT("waiting", view->queued));
+        return;
+    }
+    if (view->state == COMMITTER_LOCKED)
+        holder = db_lock_holder(&self->place);
+    log_event(LOG_ERROR, "not-committing", LOG_STR("state", committer_state_name(view->state)),
+              LOG_STR("sqlite", view->explanation), LOG_INT("holder", holder),
+              LOG_INT("waiting", view->queued),
+              LOG_STR("say", view->state == COMMITTER_DEAD
+                                 ? "nothing more is written; stopping"
+                                 : "replies are kept and committed when this has passed"));
+}
+
+bool settle_run(struct server *self, int64_t now_us)
+{
+    bool ended;
+    struct committer_view view;
+    struct event event = {.kind = EVENT_COMMITTED};
+    struct job *job;
+
+    committer_collect(self->committer, &self->done);
+    ended = self->done.count > 0;
+    if (ended)
+        buffer_reset(&self->status);
+    while ((job = job_list_take(&self->done))) {
+        event.committed.id = job->id;
+        if (settle(self, now_us, job))
+            carry_event(self, now_us, &event);
+        job_destroy(&job);
+    }
+    committer_look(self->committer, &view);
+    if (view.state != self->committer_state)
+        log_committer(self, &view);
+    return ended;
+}

@@ -1,0 +1,31 @@
+#include "gateway/stats.h"
+
+const char *stats_name(enum counter counter)
+{
+    static const char *const name[STATS] = {
+        [STAT_QUERIES] = "queries",
+        [STAT_ODD_METADATA] = "odd_metadata",
+        [STAT_DISPATCHED] = "dispatched",
+        [STAT_ANSWERED] = "answered",
+        [STAT_DEAD] = "dead",
+        [STAT_RETRIED] = "retried",
+        [STAT_SUPERSEDED] = "superseded",
+        [STAT_EXPIRED] = "expired",
+        [STAT_DELETED] = "deleted",
+        [STAT_UNCOMMITTABLE] = "uncommittable",
+        [STAT_REFUSED_FORGED] = "refused_forged",
+        [STAT_REFUSED_DUPLICATE] = "refused_duplicate",
+        [STAT_REFUSED_PAST] = "refused_past",
+        [STAT_REFUSED_FULL] = "refused_full",
+        [STAT_PARTIALS] = "partials",
+        [STAT_STRANGERS] = "strangers",
+        [STAT_BAD_FRAMES] = "bad_frames",
+        [STAT_UNSUPPORTED] = "unsupported",
+        [STAT_PEERS_GONE] = "peers_gone",
+        [STAT_PEERS_FULL] = "peers_full",
+        [STAT_WORKERS_LEFT] = "workers_left",
+        [STAT_TAIL_BUSY] = "tail_busy",
+        [STAT_BACKLOG_SKIPPED] = "backlog_skipped",
+    };
+    return name[counter];
+}

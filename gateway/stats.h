@@ -1,0 +1,42 @@
+/* Counters: every drop, refusal, retry and degraded step has one (I6), with the name under which
+ * status shows it. */
+#ifndef TAILGATE_GATEWAY_STATS_H
+#define TAILGATE_GATEWAY_STATS_H
+
+#include <stdint.h>
+
+enum counter {
+    STAT_QUERIES,           /* query rows seen that nobody had answered */
+    STAT_ODD_METADATA,      /* unread rows whose metadata is not a JSON object; it is ignored */
+    STAT_DISPATCHED,        /* attempts sent to workers */
+    STAT_ANSWERED,          /* replies committed */
+    STAT_DEAD,              /* error replies committed */
+    STAT_RETRIED,           /* attempts that failed and are followed by another */
+    STAT_SUPERSEDED,        /* queries that someone else has set read */
+    STAT_EXPIRED,           /* queries whose conversation's time was over */
+    STAT_DELETED,           /* queries whose row or conversation was gone */
+    STAT_UNCOMMITTABLE,     /* replies that the database's own rules refuse */
+    STAT_REFUSED_FORGED,    /* answers with a token that is not ours for that row */
+    STAT_REFUSED_DUPLICATE, /* answers to a query that has one */
+    STAT_REFUSED_PAST,      /* errors and partials of an attempt that is over */
+    STAT_REFUSED_FULL,      /* workers beyond the limit of workers or services */
+    STAT_PARTIALS,          /* partial answers taken */
+    STAT_STRANGERS,         /* messages from peers that are not registered */
+    STAT_BAD_FRAMES,        /* messages that are no protocol of ours */
+    STAT_UNSUPPORTED,       /* messages of a protocol that this version does not speak */
+    STAT_PEERS_GONE,        /* sends to a connection that is closed */
+    STAT_PEERS_FULL,        /* sends to a peer whose queue is full */
+    STAT_WORKERS_LEFT,      /* workers that left, were silent, over their time, or gone */
+    STAT_TAIL_BUSY,         /* reads that found the database locked */
+    STAT_BACKLOG_SKIPPED,   /* unread queries left alone by --backlog skip */
+    STATS
+};
+
+struct stats {
+    uint64_t count[STATS];
+};
+
+/* The name of a counter in status, as "refused_forged". */
+const char *stats_name(enum counter counter);
+
+#endif

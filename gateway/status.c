@@ -1,0 +1,200 @@
+#include <jansson.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "adapters/host/clock.h"
+#include "gateway/server.h"
+#include "proto/stamp.h"
+#include "proto/utf8.h"
+
+/* Making it costs O(workers, services, conversations), and anybody may ask. */
+#define KEPT_US 100000
+
+static json_t *seconds(int64_t us)
+{
+    return json_real((double)(us / 1000) / 1000);
+}
+
+static json_t *stamp(int64_t utc_us)
+{
+    char text[STAMP_SIZE];
+
+    stamp_format(utc_us, text);
+    return json_string(text);
+}
+
+/* Names come from outside: any bytes become valid text. */
+static json_t *name(const char *bytes)
+{
+    struct buffer text;
+    json_t *string;
+
+    buffer_init(&text);
+    utf8_repair(&text, span_str(bytes));
+    string = json_stringn(text.data ? text.data : "", text.size);
+    buffer_done(&text);
+    return string;
+}
+
+static json_t *gateway_part(const struct server *self)
+{
+    json_t *part = json_object();
+    json_t *gates = json_array();
+
+    for (size_t i = 0; i < gate_doors(self->gate); i++)
+        json_array_append_new(gates, json_string(gate_endpoint(self->gate, i)));
+    json_object_set_new(part, "pid", json_integer(getpid()));
+    json_object_set_new(part, "since", stamp(self->since_utc_us));
+    json_object_set_new(part, "version", json_string(TAILGATE_VERSION));
+    json_object_set_new(part, "db", name(self->place.db));
+    json_object_set_new(part, "gates", gates);
+    json_object_set_new(part, "draining", json_boolean(self->draining));
+    return part;
+}
+
+static json_t *services_part(const struct server *self, int64_t now_us)
+{
+    const struct pending *pending = dispatch_pending(self->dispatch);
+    struct service *service = NULL;
+    json_t *part = json_array();
+
+    while ((service = pending_walk(pending, service))) {
+        int64_t oldest_us = pending_oldest(pending, service);
+        json_t *row = json_object();
+
+        json_object_set_new(row, "name", name(service->name));
+        json_object_set_new(row, "backlog", json_integer((json_int_t)service->backlog));
+        json_object_set_new(row, "in_flight", json_integer((json_int_t)service->in_flight));
+        json_object_set_new(row, "workers", json_integer((json_int_t)service->workers));
+        json_object_set_new(row, "oldest_waiting_seconds",
+                            oldest_us == INT64_MAX ? json_null() : seconds(now_us - oldest_us));
+        json_array_append_new(part, row);
+    }
+    return part;
+}
+
+static json_t *worker_row(const struct worker *worker, int64_t now_us)
+{
+    int64_t since_us = clock_utc_us() - (now_us - worker->since_us);
+    json_t *row = json_object();
+
+    json_object_set_new(row, "name", name(worker->options.name));
+    json_object_set_new(row, "service", name(worker_service(worker)));
+    json_object_set_new(row, "protocol", json_string(worker_protocol_name(worker->protocol)));
+    json_object_set_new(row, "slots", json_integer(worker->options.slots));
+    json_object_set_new(row, "in_flight", json_integer(worker->in_flight));
+    json_object_set_new(row, "served", json_integer((json_int_t)worker->served));
+    json_object_set_new(row, "since", stamp(since_us));
+    json_object_set_new(row, "last_seen_seconds", seconds(now_us - worker->heard_us));
+    return row;
+}
+
+static json_t *workers_part(const struct server *self, int64_t now_us)
+{
+    const struct workers *workers = dispatch_workers(self->dispatch);
+    struct worker *worker = NULL;
+    json_t *part = json_array();
+
+    while ((worker = workers_walk(workers, worker)))
+        json_array_append_new(part, worker_row(worker, now_us));
+    return part;
+}
+
+static json_t *counters_part(const struct server *self)
+{
+    json_t *part = json_object();
+
+    for (int i = 0; i < STATS; i++)
+        json_object_set_new(part, stats_name((enum counter)i),
+                            json_integer((json_int_t)self->stats.count[i]));
+    return part;
+}
+
+static json_t *messages_part(const struct server *self)
+{
+    json_t *part = json_object();
+
+    for (int i = 0; i < MESSAGE_KINDS; i++)
+        json_object_set_new(part, message_kind_name((enum message_kind)i),
+                            json_integer((json_int_t)self->messages[i]));
+    return part;
+}
+
+static json_t *wake_part(const struct server *self)
+{
+    json_t *part = json_object();
+
+    json_object_set_new(part, "hints", json_integer((json_int_t)self->wake.hints));
+    json_object_set_new(part, "proofs", json_integer((json_int_t)self->wake.proofs));
+    json_object_set_new(part, "rechecks", json_integer((json_int_t)self->wake.rechecks));
+    json_object_set_new(part, "safety_net_hits", json_integer((json_int_t)self->wake.net_hits));
+    return part;
+}
+
+static json_t *tail_part(const struct server *self)
+{
+    int64_t cursor = tail_cursor(self->tail);
+    int64_t last = cursor;
+    json_t *part = json_object();
+
+    if (tail_last_id(self->tail, &last) != BRIDGE_OK || last < cursor)
+        last = cursor;
+    json_object_set_new(part, "cursor", json_integer(cursor));
+    json_object_set_new(part, "last_id", json_integer(last));
+    json_object_set_new(part, "lag", json_integer(last - cursor));
+    return part;
+}
+
+static json_t *committer_part(const struct server *self)
+{
+    struct committer_view view;
+    json_t *part = json_object();
+
+    committer_look(self->committer, &view);
+    json_object_set_new(part, "state", json_string(committer_state_name(view.state)));
+    json_object_set_new(part, "queued", json_integer((json_int_t)view.queued));
+    json_object_set_new(part, "committed", json_integer((json_int_t)view.jobs));
+    json_object_set_new(part, "groups", json_integer((json_int_t)view.groups));
+    json_object_set_new(part, "busy", json_integer((json_int_t)view.busy));
+    json_object_set_new(part, "failures", json_integer((json_int_t)view.failures));
+    json_object_set_new(part, "checkpoints", json_integer((json_int_t)view.checkpoints));
+    json_object_set_new(part, "checkpoints_partial",
+                        json_integer((json_int_t)view.checkpoints_partial));
+    json_object_set_new(part, "lock_held_seconds", seconds(view.held_us));
+    return part;
+}
+
+static json_t *whole(struct server *self, int64_t now_us)
+{
+    json_t *status = json_object();
+
+    json_object_set_new(status, "type", json_string("status"));
+    json_object_set_new(status, "gateway", gateway_part(self));
+    json_object_set_new(status, "services", services_part(self, now_us));
+    json_object_set_new(status, "workers", workers_part(self, now_us));
+    json_object_set_new(status, "backing_off",
+                        json_integer((json_int_t)dispatch_backing_off(self->dispatch)));
+    json_object_set_new(status, "messages", messages_part(self));
+    json_object_set_new(status, "counters", counters_part(self));
+    json_object_set_new(status, "wake", wake_part(self));
+    json_object_set_new(status, "tail", tail_part(self));
+    json_object_set_new(status, "committer", committer_part(self));
+    return status;
+}
+
+struct span status_text(struct server *self, int64_t now_us)
+{
+    json_t *status;
+    char *text;
+
+    if (self->status.size && now_us - self->status_us < KEPT_US)
+        return buffer_span(&self->status);
+    status = whole(self, now_us);
+    text = json_dumps(status, JSON_COMPACT | JSON_REAL_PRECISION(12));
+    buffer_reset(&self->status);
+    buffer_text(&self->status, text ? text : "{}");
+    self->status_us = now_us;
+    free(text);
+    json_decref(status);
+    return buffer_span(&self->status);
+}

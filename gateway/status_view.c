@@ -1,0 +1,147 @@
+#include "gateway/status_view.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "gateway/columns.h"
+#include "gateway/escape.h"
+
+/* Every getter takes what is there and never fails: the gateway may be of another version. */
+static struct span text_of(const json_t *object, const char *name)
+{
+    const json_t *value = json_object_get(object, name);
+    return span_of(json_string_value(value), json_string_length(value));
+}
+
+static int64_t number_of(const json_t *object, const char *name)
+{
+    const json_t *value = json_object_get(object, name);
+    return json_is_integer(value) ? (int64_t)json_integer_value(value)
+                                  : (int64_t)json_real_value(value);
+}
+
+static double age_of(const json_t *object, const char *name)
+{
+    const json_t *value = json_object_get(object, name);
+    return json_is_number(value) ? json_number_value(value) : -1.0;
+}
+
+static void print_text(const char *label, struct span text)
+{
+    struct buffer shown;
+    buffer_init(&shown);
+    escape_text(&shown, text.size ? text : span_str("-"), ESCAPE_CELL);
+    printf("%s%s", label, shown.data);
+    buffer_done(&shown);
+}
+
+static void print_head(const json_t *status)
+{
+    const json_t *gateway = json_object_get(status, "gateway");
+    const json_t *tail = json_object_get(status, "tail");
+    const json_t *committer = json_object_get(status, "committer");
+    const json_t *wake = json_object_get(status, "wake");
+    print_text("Gateway    ", text_of(gateway, "version"));
+    printf(", pid %" PRId64, number_of(gateway, "pid"));
+    print_text(", since ", text_of(gateway, "since"));
+    printf(" UTC%s\n", json_is_true(json_object_get(gateway, "draining")) ? ", draining" : "");
+    print_text("Database   ", text_of(gateway, "db"));
+    printf("\nTail       at message %" PRId64 " of %" PRId64 ", lag %" PRId64 "\n",
+           number_of(tail, "cursor"), number_of(tail, "last_id"), number_of(tail, "lag"));
+    printf("Committer  %" PRId64 " committed in %" PRId64 " groups, %" PRId64 " queued",
+           number_of(committer, "committed"), number_of(committer, "groups"),
+           number_of(committer, "queued"));
+    print_text(", ", text_of(committer, "state"));
+    printf("\nWake       %" PRId64 " hints, %" PRId64 " proofs, %" PRId64 " re-checks, %" PRId64
+           " safety-net hits\n",
+           number_of(wake, "hints"), number_of(wake, "proofs"), number_of(wake, "rechecks"),
+           number_of(wake, "safety_net_hits"));
+}
+
+static void print_services(const json_t *services)
+{
+    static const char *const title[] = {"SERVICE", ">WAITING", ">IN FLIGHT", ">WORKERS", ">OLDEST"};
+    struct columns table;
+    const json_t *service;
+    size_t i;
+    if (json_array_size(services) == 0)
+        return;
+    columns_init(&table, title, 5);
+    json_array_foreach(services, i, service)
+    {
+        columns_text(&table, text_of(service, "name"));
+        columns_number(&table, number_of(service, "backlog"));
+        columns_number(&table, number_of(service, "in_flight"));
+        columns_number(&table, number_of(service, "workers"));
+        columns_age(&table, age_of(service, "oldest_waiting_seconds"));
+    }
+    putchar('\n');
+    columns_print(&table);
+    columns_done(&table);
+}
+
+static void print_workers(const json_t *workers)
+{
+    static const char *const title[] = {"WORKER",     "SERVICE", "PROTOCOL", ">SLOTS",
+                                        ">IN FLIGHT", ">SERVED", "SINCE",    ">LAST SEEN"};
+    struct columns table;
+    const json_t *worker;
+    size_t i;
+    if (json_array_size(workers) == 0) {
+        printf("\nNo worker is connected. Start one, for example: tailgate work --db ... --echo\n");
+        return;
+    }
+    columns_init(&table, title, 8);
+    json_array_foreach(workers, i, worker)
+    {
+        columns_text(&table, text_of(worker, "name"));
+        columns_text(&table, text_of(worker, "service"));
+        columns_text(&table, text_of(worker, "protocol"));
+        columns_number(&table, number_of(worker, "slots"));
+        columns_number(&table, number_of(worker, "in_flight"));
+        columns_number(&table, number_of(worker, "served"));
+        columns_text(&table, escape_cut(text_of(worker, "since"), 19)); /* whole seconds */
+        columns_age(&table, age_of(worker, "last_seen_seconds"));
+    }
+    putchar('\n');
+    columns_print(&table);
+    columns_done(&table);
+}
+
+/* One line of "name number" pairs, broken before column 80; zeros say nothing and are left out. */
+static void print_numbers(const char *label, json_t *numbers)
+{
+    const char *name;
+    json_t *value;
+    int column = 0;
+    struct buffer shown;
+    buffer_init(&shown);
+    json_object_foreach(numbers, name, value)
+    {
+        if (!json_is_number(value) || json_number_value(value) == 0.0)
+            continue;
+        buffer_reset(&shown);
+        escape_text(&shown, escape_cut(span_str(name), 60), ESCAPE_CELL);
+        buffer_format(&shown, " %" PRId64, number_of(numbers, name));
+        bool breaks = column > 0 && column + 2 + (int)shown.size > 78;
+        if (column == 0)
+            column = printf("\n%s", label) - 1;
+        else
+            column += printf(breaks ? ",\n%*s" : ", ", breaks ? 11 : 0, "");
+        if (breaks)
+            column = 11;
+        column += printf("%s", shown.data);
+    }
+    if (column > 0)
+        putchar('\n');
+    buffer_done(&shown);
+}
+
+void status_view_print(const json_t *status)
+{
+    print_head(status);
+    print_services(json_object_get(status, "services"));
+    print_workers(json_object_get(status, "workers"));
+    print_numbers("Messages   ", json_object_get(status, "messages"));
+    print_numbers("Counters   ", json_object_get(status, "counters"));
+}

@@ -1,0 +1,229 @@
+#include "gateway/workers.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "proto/buffer.h"
+
+#define LOOK_AGAIN_US 10000 /* at a worker whose silence could not be judged yet */
+
+struct workers {
+    struct table table; /* by peer */
+    int64_t beat_us;
+    struct timers *timers;
+    struct pending *pending;
+    struct worker *all_first, *all_last; /* idle ones for all services */
+    uint64_t named;                      /* names given */
+};
+
+struct workers *workers_new(uint64_t seed, int64_t beat_us, struct timers *timers,
+                            struct pending *pending)
+{
+    struct workers *self = memory_zero(1, sizeof *self);
+    table_init(&self->table, seed);
+    self->beat_us = beat_us;
+    self->timers = timers;
+    self->pending = pending;
+    return self;
+}
+
+void workers_destroy(struct workers **self)
+{
+    struct table_node *node;
+
+    if (!*self)
+        return;
+    while ((node = table_walk(&(*self)->table, NULL)))
+        workers_remove(*self, table_owner(node, struct worker, node));
+    table_done(&(*self)->table);
+    free(*self);
+    *self = NULL;
+}
+
+static uint64_t hash_peer(const struct workers *self, const struct peer *peer)
+{
+    return table_hash(&self->table, peer->id, peer->size) ^ peer->door;
+}
+
+/* The idle list that WORKER belongs to. */
+static struct worker **list_first(struct workers *self, struct worker *worker)
+{
+    return worker->service ? &worker->service->idle_first : &self->all_first;
+}
+
+static struct worker **list_last(struct workers *self, struct worker *worker)
+{
+    return worker->service ? &worker->service->idle_last : &self->all_last;
+}
+
+static void idle_leave(struct workers *self, struct worker *worker)
+{
+    if (!worker->idle)
+        return;
+    if (worker->idle_previous)
+        worker->idle_previous->idle_next = worker->idle_next;
+    else
+        *list_first(self, worker) = worker->idle_next;
+    if (worker->idle_next)
+        worker->idle_next->idle_previous = worker->idle_previous;
+    else
+        *list_last(self, worker) = worker->idle_previous;
+    worker->idle_next = worker->idle_previous = NULL;
+    worker->idle = false;
+}
+
+static void idle_join(struct workers *self, struct worker *worker)
+{
+    struct worker **last = list_last(self, worker);
+
+    worker->idle_previous = *last;
+    worker->idle_next = NULL;
+    if (*last)
+        (*last)->idle_next = worker;
+    else
+        *list_first(self, worker) = worker;
+    *last = worker;
+    worker->idle = true;
+}
+
+struct worker *workers_add(struct workers *self, int64_t now_us, const struct peer *peer,
+                           enum worker_protocol protocol, const struct envelope *envelope,
+                           struct span service, const struct worker_options *options)
+{
+    struct worker *worker;
+    struct service *own = NULL;
+
+    assert(!workers_find(self, peer));
+    if (self->table.count == LIMIT_WORKERS)
+        return NULL;
+    if (!span_is(service, SERVICE_ALL)) {
+        own = pending_hold(self->pending, service);
+        if (!own)
+            return NULL;
+        own->workers++;
+    }
+    worker = memory_zero(1, sizeof *worker);
+    worker->peer = *peer;
+    worker->protocol = protocol;
+    worker->envelope = *envelope;
+    worker->options = *options;
+    worker->service = own;
+    worker->since_us = worker->heard_us = worker->sent_us = now_us;
+    if (options->name[0] == '\0')
+        snprintf(worker->options.name, sizeof worker->options.name, "worker-%llu",
+                 (unsigned long long)++self->named);
+    worker->timer.kind = TIMER_WORKER;
+    table_add(&self->table, &worker->node, hash_peer(self, peer));
+    idle_join(self, worker);
+    if (protocol != WORKER_REQ)
+        workers_rearm(self, worker, now_us);
+    return worker;
+}
+
+void workers_remove(struct workers *self, struct worker *worker)
+{
+    assert(!worker->leases);
+    idle_leave(self, worker);
+    timers_disarm(self->timers, &worker->timer);
+    table_remove(&self->table, &worker->node);
+    if (worker->service) {
+        worker->service->workers--;
+        pending_release(self->pending, worker->service);
+    }
+    free(worker);
+}
+
+struct worker *workers_find(const struct workers *self, const struct peer *peer)
+{
+    struct table_node *node = table_first(&self->table, hash_peer(self, peer));
+
+    for (; node; node = table_next(node)) {
+        struct worker *worker = table_owner(node, struct worker, node);
+        if (peer_equal(&worker->peer, peer))
+            return worker;
+    }
+    return NULL;
+}
+
+void workers_heard(struct workers *self, struct worker *worker, int64_t now_us)
+{
+    worker->heard_us = now_us;
+    if (worker->stalled) {
+        worker->stalled = false;
+        workers_used(self, worker);
+    }
+}
+
+void workers_used(struct workers *self, struct worker *worker)
+{
+    idle_leave(self, worker);
+    if (!worker->stalled && worker->in_flight < worker->options.slots)
+        idle_join(self, worker);
+}
+
+void workers_stall(struct workers *self, struct worker *worker)
+{
+    worker->stalled = true;
+    idle_leave(self, worker);
+}
+
+struct worker *workers_next(const struct workers *self, const struct service *service)
+{
+    return service->idle_first ? service->idle_first : self->all_first;
+}
+
+bool workers_any_idle(const struct workers *self)
+{
+    return self->all_first != NULL;
+}
+
+int64_t workers_silent_from(const struct workers *self, const struct worker *worker)
+{
+    int64_t interval_us =
+        worker->options.interval_ms ? (int64_t)worker->options.interval_ms * 1000 : self->beat_us;
+
+    if (worker->protocol == WORKER_REQ || (worker->in_flight > 0 && !worker->options.heartbeats))
+        return INT64_MAX;
+    return worker->heard_us + WORKERS_MISSED_BEATS * interval_us;
+}
+
+int64_t workers_beat(const struct workers *self, const struct worker *worker)
+{
+    int64_t theirs_us = (int64_t)worker->options.interval_ms * 1000;
+
+    return theirs_us && theirs_us < self->beat_us ? theirs_us : self->beat_us;
+}
+
+void workers_rearm(struct workers *self, struct worker *worker, int64_t now_us)
+{
+    int64_t due_us = worker->sent_us + workers_beat(self, worker);
+    int64_t silent_us = workers_silent_from(self, worker);
+
+    if (silent_us < due_us)
+        due_us = silent_us;
+    if (due_us < now_us + LOOK_AGAIN_US)
+        due_us = now_us + LOOK_AGAIN_US;
+    timers_arm(self->timers, &worker->timer, due_us);
+}
+
+size_t workers_count(const struct workers *self)
+{
+    return self->table.count;
+}
+
+struct worker *workers_walk(const struct workers *self, const struct worker *after)
+{
+    struct table_node *node = table_walk(&self->table, after ? &after->node : NULL);
+    return node ? table_owner(node, struct worker, node) : NULL;
+}
+
+const char *worker_service(const struct worker *worker)
+{
+    return worker->service ? worker->service->name : SERVICE_ALL;
+}
+
+const char *worker_protocol_name(enum worker_protocol protocol)
+{
+    return protocol == WORKER_REQ ? "REQ" : "MDP/0.2";
+}

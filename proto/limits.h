@@ -1,0 +1,22 @@
+/* Every bound on what comes from outside (invariant I7). Hitting one is an error code and a
+ * counter, never an abort. Sizes are bytes unless a name says otherwise. */
+#ifndef TAILGATE_PROTO_LIMITS_H
+#define TAILGATE_PROTO_LIMITS_H
+
+#define LIMIT_FRAME_SIZE (16u << 20) /* one frame; a larger one costs the sender its link */
+#define LIMIT_FRAMES 64              /* frames in one ZeroMQ message, envelope included */
+#define LIMIT_ENVELOPE_SIZE 255      /* both envelope frames of a bare peer together */
+#define LIMIT_PEER_ID 255            /* a ZeroMQ routing id */
+#define LIMIT_SERVICE 100            /* a service name */
+#define LIMIT_WORKER_NAME 64         /* a worker's name as given in READY */
+#define LIMIT_CONVERSATION_ID 200 /* a conversation id: a topic holds it (<= 245 with its kind) */
+#define LIMIT_OPTIONS_SIZE 65536  /* the JSON frame of READY */
+#define LIMIT_JSON_DEPTH 64       /* nesting of JSON that comes from outside */
+#define LIMIT_JSON_NUMBER 1000    /* one JSON number; Python refuses whole ones above 4300 digits */
+#define LIMIT_REASON 1000         /* an error text kept or shown */
+#define LIMIT_SLOTS 1000          /* queries in flight at one worker */
+#define LIMIT_WORKERS 10000       /* workers registered at once */
+#define LIMIT_SERVICES 10000      /* services known at once (backlog, workers or in flight) */
+#define LIMIT_QUERY_ID 4096       /* a query_id that is echoed; a longer one is left out */
+
+#endif

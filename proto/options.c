@@ -1,0 +1,83 @@
+#include "proto/options.h"
+
+#include "proto/jtext.h"
+#include "proto/utf8.h"
+
+/* Writes the decoded name, cut on a code point, with '?' for each control character. */
+static void name_clean(struct span text, char ret_name[LIMIT_WORKER_NAME + 1])
+{
+    struct span cut = utf8_cut(text, LIMIT_WORKER_NAME);
+    size_t size = 0;
+    for (size_t at = 0; at < cut.size;) {
+        size_t length = utf8_length(cut.data + at, cut.size - at);
+        struct span point = span_of(cut.data + at, length);
+        if (utf8_has_control(point)) {
+            ret_name[size++] = '?';
+        } else {
+            memcpy(ret_name + size, point.data, length);
+            size += length;
+        }
+        at += length;
+    }
+    ret_name[size] = '\0';
+}
+
+static int read_name(struct span value, struct worker_options *options)
+{
+    if (jtext_type(value) != JTEXT_STRING)
+        return -1;
+    struct buffer text;
+    buffer_init(&text);
+    jtext_decode(&text, value);
+    name_clean(buffer_span(&text), options->name);
+    buffer_done(&text);
+    return 0;
+}
+
+static int read_number(struct span value, int64_t min, int64_t max, uint32_t *ret_number)
+{
+    int64_t number;
+    if (jtext_integer(value, &number) < 0 || number < min || number > max)
+        return -1;
+    *ret_number = (uint32_t)number;
+    return 0;
+}
+
+int options_read(struct span options, struct worker_options *ret_options)
+{
+    struct worker_options read = {.name = "", .slots = 1, .heartbeats = false, .interval_ms = 0};
+    struct span value;
+
+    if (options.size == 0) {
+        *ret_options = read;
+        return 0;
+    }
+    if (options.size > LIMIT_OPTIONS_SIZE || jtext_check(options) != JTEXT_OBJECT)
+        return -1;
+    if (jtext_find(options, "name", &value) && read_name(value, &read) < 0)
+        return -1;
+    if (jtext_find(options, "slots", &value) && read_number(value, 1, LIMIT_SLOTS, &read.slots) < 0)
+        return -1;
+    if (jtext_find(options, "interval", &value) &&
+        read_number(value, 100, 60000, &read.interval_ms) < 0)
+        return -1;
+    if (jtext_find(options, "heartbeats", &value)) {
+        if (jtext_type(value) != JTEXT_BOOL)
+            return -1;
+        read.heartbeats = span_is(value, "true");
+    }
+    *ret_options = read;
+    return 0;
+}
+
+void options_write(const struct worker_options *options, struct buffer *ret_json)
+{
+    buffer_byte(ret_json, '{');
+    if (options->name[0])
+        jtext_member(ret_json, "name", span_str(options->name));
+    jtext_member_integer(ret_json, "slots", options->slots);
+    jtext_member_raw(ret_json, "heartbeats", span_str(options->heartbeats ? "true" : "false"));
+    if (options->interval_ms)
+        jtext_member_integer(ret_json, "interval", options->interval_ms);
+    buffer_byte(ret_json, '}');
+}

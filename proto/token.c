@@ -1,0 +1,147 @@
+#include "proto/token.h"
+
+#include <assert.h>
+#include <sodium.h>
+#include <stdio.h>
+
+#define LAYOUT_VERSION 1 /* of what is hashed; part of it, so that layouts never meet */
+#define LAYOUT_SIZE (1 + 8 + 4 + TOKEN_DIGEST_SIZE)
+#define MAC_TEXT_SIZE 22 /* characters of base64url that TOKEN_MAC_SIZE bytes make */
+
+static_assert(TOKEN_KEY_SIZE >= crypto_generichash_KEYBYTES_MIN, "key too short");
+static_assert(TOKEN_KEY_SIZE <= crypto_generichash_KEYBYTES_MAX, "key too long");
+static_assert(TOKEN_MAC_SIZE >= crypto_generichash_BYTES_MIN, "MAC too short");
+static_assert(TOKEN_DIGEST_SIZE >= crypto_generichash_BYTES_MIN, "digest too short");
+
+int token_init(void)
+{
+    return sodium_init() < 0 ? -1 : 0;
+}
+
+void token_key_new(struct token_key *ret_key)
+{
+    randombytes_buf(ret_key->bytes, sizeof ret_key->bytes);
+}
+
+/* Writes NUMBER little-endian into SIZE bytes. */
+static void put_number(unsigned char *to, uint64_t number, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        to[i] = (unsigned char)(number >> (8 * i));
+}
+
+static void hash_sized(crypto_generichash_state *state, struct span bytes)
+{
+    unsigned char size[8];
+    put_number(size, bytes.size, sizeof size);
+    crypto_generichash_update(state, size, sizeof size);
+    crypto_generichash_update(state, (const unsigned char *)bytes.data, bytes.size);
+}
+
+void token_digest(struct span conversation_id, struct span text, struct token_digest *ret_digest)
+{
+    crypto_generichash_state state;
+    crypto_generichash_init(&state, NULL, 0, sizeof ret_digest->bytes);
+    hash_sized(&state, conversation_id);
+    hash_sized(&state, text);
+    crypto_generichash_final(&state, ret_digest->bytes, sizeof ret_digest->bytes);
+}
+
+static void make_mac(const struct token_key *key, int64_t message_id, uint32_t attempt,
+                     const struct token_digest *digest, unsigned char ret_mac[TOKEN_MAC_SIZE])
+{
+    unsigned char layout[LAYOUT_SIZE];
+    layout[0] = LAYOUT_VERSION;
+    put_number(layout + 1, (uint64_t)message_id, 8);
+    put_number(layout + 9, attempt, 4);
+    memcpy(layout + 13, digest->bytes, TOKEN_DIGEST_SIZE);
+    crypto_generichash(ret_mac, TOKEN_MAC_SIZE, layout, sizeof layout, key->bytes,
+                       sizeof key->bytes);
+}
+
+void token_sign(const struct token_key *key, int64_t message_id, uint32_t attempt,
+                const struct token_digest *digest, struct token *ret_token)
+{
+    ret_token->message_id = message_id;
+    ret_token->attempt = attempt;
+    make_mac(key, message_id, attempt, digest, ret_token->mac);
+}
+
+size_t token_make(const struct token_key *key, int64_t message_id, uint32_t attempt,
+                  const struct token_digest *digest, char ret_text[TOKEN_SIZE])
+{
+    assert(message_id > 0 && attempt > 0);
+    unsigned char mac[TOKEN_MAC_SIZE];
+    char mac_text[MAC_TEXT_SIZE + 1];
+
+    make_mac(key, message_id, attempt, digest, mac);
+    sodium_bin2base64(mac_text, sizeof mac_text, mac, sizeof mac,
+                      sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    int size =
+        snprintf(ret_text, TOKEN_SIZE, "%lld.%u.%s", (long long)message_id, attempt, mac_text);
+    assert(size > 0 && size < TOKEN_SIZE);
+    return (size_t)size;
+}
+
+/* Reads a decimal number from 1 to MAX without sign or leading zero, and the point behind it, at
+ * *AT; moves *AT. Returns 0 when there is none. */
+static uint64_t take_number(struct span text, size_t *at, uint64_t max)
+{
+    uint64_t number = 0;
+    size_t i = *at;
+    if (i < text.size && text.data[i] == '0')
+        return 0;
+    for (; i < text.size && text.data[i] >= '0' && text.data[i] <= '9'; i++) {
+        uint64_t digit = (uint64_t)(text.data[i] - '0');
+        if (number > (max - digit) / 10)
+            return 0;
+        number = number * 10 + digit;
+    }
+    if (i == text.size || text.data[i] != '.')
+        return 0;
+    *at = i + 1;
+    return number;
+}
+
+/* Reads a MAC's text; -1 unless it is the one spelling that encoding gives. libsodium's decoder
+ * alone does not see to that: it takes any byte above 0x7f for '_'. */
+static int read_mac(const char *text, unsigned char ret_mac[TOKEN_MAC_SIZE])
+{
+    char again[MAC_TEXT_SIZE + 1];
+    size_t size = 0;
+
+    if (sodium_base642bin(ret_mac, TOKEN_MAC_SIZE, text, MAC_TEXT_SIZE, NULL, &size, NULL,
+                          sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
+        size != TOKEN_MAC_SIZE)
+        return -1;
+    sodium_bin2base64(again, sizeof again, ret_mac, TOKEN_MAC_SIZE,
+                      sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    return memcmp(again, text, MAC_TEXT_SIZE) == 0 ? 0 : -1;
+}
+
+int token_parse(struct span text, struct token *ret_token)
+{
+    struct token token;
+    size_t at = 0;
+
+    if (text.size >= TOKEN_SIZE)
+        return -1;
+    uint64_t message_id = take_number(text, &at, INT64_MAX);
+    uint64_t attempt = message_id ? take_number(text, &at, UINT32_MAX) : 0;
+    if (!message_id || !attempt || text.size - at != MAC_TEXT_SIZE)
+        return -1;
+    if (read_mac(text.data + at, token.mac) < 0)
+        return -1;
+    token.message_id = (int64_t)message_id;
+    token.attempt = (uint32_t)attempt;
+    *ret_token = token;
+    return 0;
+}
+
+bool token_verify(const struct token_key *key, const struct token *token,
+                  const struct token_digest *digest)
+{
+    unsigned char mac[TOKEN_MAC_SIZE];
+    make_mac(key, token->message_id, token->attempt, digest, mac);
+    return sodium_memcmp(mac, token->mac, sizeof mac) == 0;
+}

@@ -1,0 +1,35 @@
+/* A bridge with an open store, for the tests of adapters/bridge/store. */
+#ifndef TAILGATE_TESTS_ADAPTER_STORE_FIXTURE_H
+#define TAILGATE_TESTS_ADAPTER_STORE_FIXTURE_H
+
+#include "adapters/bridge/store.h"
+#include "tests/adapter/support.h"
+
+#define REPLIES "SELECT count(*) FROM messages WHERE from_session = 'b'"
+#define UNREAD "SELECT count(*) FROM messages WHERE from_session = 'a' AND read = 0"
+#define AUDIT(action) "SELECT count(*) FROM audit_log WHERE action = '" action "'"
+
+struct store_fixture {
+    char folder[PATH_MAX];
+    struct place place;
+    struct store *store;
+    sqlite3 *db; /* the store's own connection, to set limits on it */
+};
+extern struct store_fixture store_fixture;
+
+int store_set_up(void **state);
+int store_tear_down(void **state);
+/* Opens a store and leaves its connection in store_fixture.db. */
+struct store *store_open_caught(const struct place *place, int busy_ms);
+/* Inserts COUNT questions of session a to session b. */
+void store_ask(int count);
+/* A reply of b to a; TEXT is borrowed. */
+struct store_reply store_reply_to(int64_t id, const char *text);
+/* Puts that reply into the open group, or into a group of its own that is committed. */
+enum store_outcome store_put(int64_t id, const char *text);
+enum store_outcome store_commit_one(int64_t id, const char *text);
+/* What another connection sees. */
+int64_t store_number(const char *sql);
+void store_expect_text(const char *sql, const char *want);
+
+#endif

@@ -1,0 +1,374 @@
+/* adapters/bridge/tail: every committed row once, in order, and nothing else. */
+#include "adapters/bridge/tail.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/adapter/support.h"
+
+static char folder[PATH_MAX];
+
+static int set_up(void **state)
+{
+    (void)state;
+    support_mkdir(folder);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    support_rmdir(folder);
+    return 0;
+}
+
+static struct tail *open_tail(const struct place *place)
+{
+    struct tail *tail = NULL;
+    assert_int_equal(tail_open(place, &tail), BRIDGE_OK);
+    return tail;
+}
+
+struct seen {
+    int64_t last;
+    size_t rows;
+    size_t rolled_back;
+};
+
+static void see(void *context, const struct tail_row *row)
+{
+    struct seen *seen = context;
+    assert_true(row->id > seen->last);
+    seen->last = row->id;
+    seen->rows++;
+    if (span_is(row->columns.text, "rolled back"))
+        seen->rolled_back++;
+}
+
+/* Reads to the end; returns false when there was no change, or the file is locked just now. */
+static bool catch_up(struct tail *tail, size_t limit, struct seen *seen)
+{
+    bool changed = false;
+    int error = tail_changed(tail, &changed);
+    if (error == BRIDGE_BUSY)
+        return false;
+    assert_int_equal(error, BRIDGE_OK);
+    if (!changed)
+        return false;
+    size_t count = limit;
+    while (count == limit) {
+        error = tail_read(tail, limit, see, seen, &count);
+        if (error == BRIDGE_BUSY)
+            return false; /* not settled: the change is still to be read */
+        assert_int_equal(error, BRIDGE_OK);
+        assert_true(tail_is_quiet(tail));
+    }
+    tail_settle(tail);
+    return true;
+}
+
+static bool is_changed(struct tail *tail)
+{
+    bool changed = false;
+    assert_int_equal(tail_changed(tail, &changed), BRIDGE_OK);
+    return changed;
+}
+
+static void follow_bursts(const char *mode)
+{
+    struct place place = support_place(folder, "bridge.db");
+    peer_run("make", place.db, CONVERSATION, mode, NULL);
+    struct tail *tail = open_tail(&place);
+    struct seen seen = {0};
+    struct peer_process peer = peer_start("burst", place.db, CONVERSATION, "3000", mode, NULL);
+    while (!peer_ended(&peer, 0))
+        catch_up(tail, 100, &seen);
+    assert_int_equal(peer_wait(&peer), 0);
+    catch_up(tail, 100, &seen);
+    assert_int_equal(seen.rolled_back, 0);
+    tail_close(&tail);
+    assert_int_equal(file_number(&place, "SELECT count(*) FROM messages"), seen.rows);
+    assert_true(seen.rows > 2000);
+}
+
+static void every_committed_row_is_seen_once_in_order_in_wal_mode(void **state)
+{
+    (void)state;
+    follow_bursts("WAL");
+}
+
+static void every_committed_row_is_seen_once_in_order_in_rollback_mode(void **state)
+{
+    (void)state;
+    follow_bursts("DELETE");
+}
+
+static void a_tail_starts_with_the_rows_that_are_there(void **state)
+{
+    (void)state;
+    struct place place = support_bridge(folder);
+    file_run(&place,
+             "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n WHERE i < 10000)"
+             " INSERT INTO messages(conversation_id, from_session, to_session, message,"
+             " timestamp) SELECT '" CONVERSATION "', 'a', 'b', 'm' || i, '' FROM n");
+    struct tail *tail = open_tail(&place);
+    struct seen seen = {0};
+    int64_t last = 0;
+    assert_int_equal(tail_last_id(tail, &last), BRIDGE_OK);
+    assert_int_equal(last, 10000);
+    size_t count = 0;
+    assert_true(is_changed(tail));
+    assert_int_equal(tail_read(tail, 256, see, &seen, &count), BRIDGE_OK);
+    assert_int_equal(count, 256);
+    assert_int_equal(tail_cursor(tail), 256);
+    assert_true(catch_up(tail, 256, &seen));
+    assert_int_equal(seen.rows, 10000);
+    assert_int_equal(tail_cursor(tail), 10000);
+    tail_close(&tail);
+}
+
+static void changed_says_no_until_somebody_commits(void **state)
+{
+    (void)state;
+    const char *modes[] = {"WAL", "DELETE"};
+    for (size_t i = 0; i < 2; i++) {
+        struct place place = support_place(folder, modes[i]);
+        peer_run("make", place.db, CONVERSATION, modes[i], NULL);
+        struct tail *tail = open_tail(&place);
+        struct seen seen = {0};
+        assert_true(is_changed(tail)); /* the first time, always */
+        assert_true(catch_up(tail, 10, &seen));
+        for (int j = 0; j < 10; j++)
+            assert_false(is_changed(tail));
+        for (int j = 0; j < 5; j++) {
+            peer_run("burst", place.db, CONVERSATION, "1", modes[i], NULL);
+            assert_true(is_changed(tail));
+            assert_true(is_changed(tail)); /* until it is settled */
+            assert_true(catch_up(tail, 10, &seen));
+            assert_false(is_changed(tail));
+            assert_int_equal(seen.rows, 5 * (j + 1));
+        }
+        peer_run("script", place.db,
+                 "BEGIN IMMEDIATE; INSERT INTO messages(conversation_id,"
+                 " from_session, to_session, message, timestamp) VALUES"
+                 "('x', 'a', 'b', 'rolled back', ''); ROLLBACK",
+                 NULL);
+        catch_up(tail, 10, &seen);
+        assert_int_equal(seen.rows, 25);
+        tail_close(&tail);
+    }
+}
+
+static void a_commit_between_version_and_rows_is_seen_again(void **state)
+{
+    (void)state;
+    struct place place = support_bridge(folder);
+    struct tail *tail = open_tail(&place);
+    struct seen seen = {0};
+    size_t count = 0;
+    assert_true(is_changed(tail));
+    peer_run("send", place.db, CONVERSATION, "a", "in between", NULL);
+    assert_int_equal(tail_read(tail, 10, see, &seen, &count), BRIDGE_OK);
+    assert_int_equal(count, 1);
+    tail_settle(tail);
+    assert_true(is_changed(tail)); /* once too often, never once too seldom */
+    assert_true(catch_up(tail, 10, &seen));
+    assert_int_equal(seen.rows, 1);
+    tail_close(&tail);
+}
+
+static void tailing_goes_on_when_others_switch_to_wal_and_delete_it(void **state)
+{
+    (void)state;
+    struct place place = support_place(folder, "bridge.db");
+    char wal[PATH_MAX + 8];
+    snprintf(wal, sizeof wal, "%s-wal", place.db);
+    peer_run("make", place.db, CONVERSATION, "DELETE", NULL);
+    struct tail *tail = open_tail(&place);
+    struct seen seen = {0};
+    assert_true(catch_up(tail, 10, &seen));
+    /* two processes after each other, each the last to close: -wal comes and goes twice unseen */
+    peer_run("burst", place.db, CONVERSATION, "1", "WAL", NULL);
+    assert_int_equal(access(wal, F_OK), -1);
+    peer_run("burst", place.db, CONVERSATION, "1", "WAL", NULL);
+    assert_int_equal(access(wal, F_OK), -1);
+    assert_true(catch_up(tail, 10, &seen));
+    assert_int_equal(seen.rows, 10);
+    /* now the tail is a reader of the WAL, and nobody else is ever the last */
+    for (int i = 0; i < 5; i++) {
+        peer_run("burst", place.db, CONVERSATION, "1", "WAL", NULL);
+        assert_true(catch_up(tail, 10, &seen));
+        assert_int_equal(access(wal, F_OK), 0);
+    }
+    assert_int_equal(seen.rows, 35);
+    peer_run("script", place.db, "PRAGMA wal_checkpoint(TRUNCATE)", NULL);
+    catch_up(tail, 10, &seen);
+    peer_run("burst", place.db, CONVERSATION, "1", "WAL", NULL);
+    assert_true(catch_up(tail, 10, &seen));
+    assert_int_equal(seen.rows, 40);
+    tail_close(&tail);
+}
+
+static void a_loaded_row_is_the_only_thing_that_is_not_quiet(void **state)
+{
+    (void)state;
+    struct place place = support_bridge(folder);
+    peer_run("send", place.db, CONVERSATION, "a", "What is X?", NULL);
+    struct tail *tail = open_tail(&place);
+    struct seen seen = {0};
+    struct tail_row row;
+    assert_true(catch_up(tail, 10, &seen));
+    assert_int_equal(tail_load(tail, 2, &row), BRIDGE_ABSENT);
+    assert_true(tail_is_quiet(tail));
+    assert_int_equal(tail_load(tail, 1, &row), BRIDGE_OK);
+    assert_true(span_is(row.columns.text, "What is X?"));
+    assert_false(tail_is_quiet(tail));
+    tail_unload(tail);
+    assert_true(tail_is_quiet(tail));
+    peer_run("send", place.db, CONVERSATION, "a", "more", NULL);
+    assert_true(is_changed(tail)); /* an un-reset statement would freeze the version */
+    tail_close(&tail);
+}
+
+static void a_locked_file_is_skipped_at_once_and_read_later(void **state)
+{
+    (void)state;
+    struct place place = support_place(folder, "bridge.db");
+    peer_run("make", place.db, CONVERSATION, "DELETE", NULL);
+    struct tail *tail = open_tail(&place);
+    struct seen seen = {0};
+    assert_true(catch_up(tail, 10, &seen));
+    sqlite3 *other =
+        NULL; /* an exclusive lock: in this mode readers are kept out while it writes */
+    assert_int_equal(db_open(&place, DB_WRITER, 0, &other), BRIDGE_OK);
+    assert_int_equal(db_run(other, "BEGIN EXCLUSIVE; INSERT INTO messages(conversation_id,"
+                                   " from_session, to_session, message, timestamp) VALUES"
+                                   "('" CONVERSATION "', 'a', 'b', 'late', '')"),
+                     BRIDGE_OK);
+    bool changed;
+    size_t count;
+    struct tail_row row;
+    assert_int_equal(tail_changed(tail, &changed), BRIDGE_BUSY);
+    assert_int_equal(tail_read(tail, 10, see, &seen, &count), BRIDGE_BUSY);
+    assert_int_equal(tail_load(tail, 1, &row), BRIDGE_BUSY);
+    assert_true(tail_is_quiet(tail));
+    assert_int_equal(db_run(other, "COMMIT"), BRIDGE_OK);
+    db_close(&other);
+    assert_true(catch_up(tail, 10, &seen));
+    assert_int_equal(seen.rows, 1);
+    tail_close(&tail);
+}
+
+/* What a row should look like, by id. */
+struct expected {
+    const char *text;
+    size_t text_size;
+    bool text_is_text;
+    const char *metadata;
+    bool metadata_is_text;
+    bool read;
+    bool has_conversation;
+    const char *role;
+};
+
+static const struct expected odd[] = {
+    {"\x00\xff", 2, false, "", true, false, true, "default"}, /* BLOB message, NULL metadata */
+    {"bad \xff\xfe", 6, true, "not json", true, false, true, "asker"}, /* invalid UTF-8, to a */
+    {"", 0, true, "[1]", true, true, true, "default"},                 /* read already */
+    {"orphan", 6, true, "7", true, false, false, ""},                  /* no conversation */
+    {"a\0b", 3, true, "\x01", false, true, true, "default"},           /* a NUL; BLOB metadata */
+    {"null read", 9, true, "{}", true, false, true, "asker"},          /* read NULL; to "c" */
+};
+
+static void see_odd(void *context, const struct tail_row *row)
+{
+    size_t *count = context;
+    const struct expected *want = &odd[*count];
+    assert_int_equal(row->id, *count + 1);
+    assert_int_equal(row->columns.text.size, want->text_size);
+    if (want->text_size > 0)
+        assert_memory_equal(row->columns.text.data, want->text, want->text_size);
+    assert_int_equal(row->columns.text_is_text, want->text_is_text);
+    assert_true(span_is(row->columns.metadata, want->metadata));
+    assert_int_equal(row->columns.metadata_is_text, want->metadata_is_text);
+    assert_int_equal(row->read, want->read);
+    assert_int_equal(row->has_conversation, want->has_conversation);
+    assert_true(span_is(row->role, want->role));
+    assert_int_equal(row->expires_at.size > 0, want->has_conversation);
+    ++*count;
+}
+
+static void odd_rows_are_brought_as_they_are(void **state)
+{
+    (void)state;
+    struct place place = support_bridge(folder);
+#define ROW                                                                                        \
+    "INSERT INTO messages(conversation_id, from_session, to_session, message, metadata,"           \
+    " timestamp, read) VALUES"
+    file_run(&place,
+             ROW "('" CONVERSATION "', 'a', 'b', x'00ff', NULL, '', 0);" ROW "('" CONVERSATION
+                 "', 'b', 'a', CAST(x'62616420fffe' AS TEXT), 'not json', '', 0);" ROW
+                 "('" CONVERSATION "', 'a', 'b', '', '[1]', '', 1);" ROW
+                 "('conv_gone', 'a', 'b', 'orphan', 7, '', 0);" ROW "('" CONVERSATION
+                 "', 'a', 'b', CAST(x'610062' AS TEXT), x'01', '', 'yes');" ROW "('" CONVERSATION
+                 "', 'b', 'c', 'null read', '{}', '', NULL);");
+#undef ROW
+    struct tail *tail = open_tail(&place);
+    size_t seen = 0, count = 0;
+    assert_int_equal(tail_read(tail, 100, see_odd, &seen, &count), BRIDGE_OK);
+    assert_int_equal(count, sizeof odd / sizeof odd[0]);
+    struct tail_row row;
+    assert_int_equal(tail_load(tail, 4, &row), BRIDGE_OK);
+    assert_true(span_is(row.conversation_id, "conv_gone"));
+    tail_unload(tail);
+    tail_close(&tail);
+}
+
+static void reading_new_rows_is_a_search_by_rowid(void **state)
+{
+    (void)state;
+    struct place place = support_bridge(folder);
+    sqlite3 *db = NULL;
+    assert_int_equal(db_open(&place, DB_READER, 0, &db), BRIDGE_OK);
+    char sql[1000];
+    snprintf(sql, sizeof sql, "EXPLAIN QUERY PLAN %s", tail_rows_sql());
+    sqlite3_stmt *statement = NULL;
+    assert_int_equal(db_prepare(db, sql, &statement), BRIDGE_OK);
+    int messages = 0, conversations = 0;
+    while (sqlite3_step(statement) == SQLITE_ROW) {
+        const char *step = (const char *)sqlite3_column_text(statement, 3);
+        assert_null(strstr(step, "SCAN"));
+        assert_null(strstr(step, "TEMP B-TREE"));
+        messages += strstr(step, "SEARCH m USING INTEGER PRIMARY KEY (rowid>?)") != NULL;
+        conversations += strstr(step, "SEARCH c USING") != NULL;
+    }
+    assert_int_equal(messages, 1);
+    assert_int_equal(conversations, 1);
+    sqlite3_finalize(statement);
+    db_close(&db);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(every_committed_row_is_seen_once_in_order_in_wal_mode),
+        TEST(every_committed_row_is_seen_once_in_order_in_rollback_mode),
+        TEST(a_tail_starts_with_the_rows_that_are_there),
+        TEST(changed_says_no_until_somebody_commits),
+        TEST(a_commit_between_version_and_rows_is_seen_again),
+        TEST(tailing_goes_on_when_others_switch_to_wal_and_delete_it),
+        TEST(a_loaded_row_is_the_only_thing_that_is_not_quiet),
+        TEST(a_locked_file_is_skipped_at_once_and_read_later),
+        TEST(odd_rows_are_brought_as_they_are),
+        TEST(reading_new_rows_is_a_search_by_rowid),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,109 @@
+/* What a peer sends: any byte string, cut into frames (one byte of length before each; 255 means
+ * "all that is left"), through everything that reads frames. What is read must lie inside what was
+ * sent. */
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "proto/frames.h"
+#include "proto/jtext.h"
+#include "proto/mdp.h"
+#include "proto/options.h"
+#include "proto/token.h"
+#include "proto/utf8.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check(bool promise)
+{
+    if (!promise)
+        abort();
+}
+
+static size_t cut(const uint8_t *data, size_t size, struct span *frame)
+{
+    size_t count = 0;
+    while (size > 0 && count < LIMIT_FRAMES) {
+        size_t length = *data++;
+        size--;
+        if (length > size || length == 255)
+            length = size;
+        frame[count++] = span_of(data, length);
+        data += length;
+        size -= length;
+    }
+    return count;
+}
+
+static bool is_inside(struct span part, const uint8_t *data, size_t size)
+{
+    const char *start = (const char *)data;
+    return part.size == 0 || (part.data >= start && part.data + part.size <= start + size);
+}
+
+static void check_options(struct span json)
+{
+    struct worker_options options, again;
+    struct buffer text;
+
+    if (options_read(json, &options) < 0)
+        return;
+    check(options.slots >= 1 && options.slots <= LIMIT_SLOTS);
+    check(utf8_valid(span_str(options.name)) && !utf8_has_control(span_str(options.name)));
+    buffer_init(&text);
+    options_write(&options, &text);
+    check(jtext_check(buffer_span(&text)) == JTEXT_OBJECT);
+    check(options_read(buffer_span(&text), &again) == 0);
+    check(strcmp(options.name, again.name) == 0 && options.interval_ms == again.interval_ms);
+    buffer_done(&text);
+}
+
+static void check_token(struct span text)
+{
+    static const struct token_key key;
+    static const struct token_digest digest;
+    struct token token;
+    char made[TOKEN_SIZE];
+
+    if (token_parse(text, &token) < 0)
+        return;
+    check(token.message_id > 0 && token.attempt > 0 && text.size < TOKEN_SIZE);
+    size_t made_size = token_make(&key, token.message_id, token.attempt, &digest, made);
+    /* Its numbers have one spelling; so the MAC is the only thing that may differ. */
+    check(made_size == text.size && memcmp(made, text.data, text.size - 22) == 0);
+}
+
+static void check_mdp(const struct mdp_message *message)
+{
+    struct span frame[MDP_FRAMES_MAX];
+    struct mdp_message again;
+    check_options(message->options);
+    check_token(message->address);
+    if (message->body_count > 1)
+        return;
+    size_t count = mdp_write(message, frame);
+    check(mdp_read(frame + 1, count - 1, &again) == 0 && again.command == message->command);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct span frame[LIMIT_FRAMES];
+    struct frames frames;
+    struct mdp_message message;
+    struct opening opening;
+    size_t count = cut(data, size, frame);
+
+    if (frames_read(frame, count, &frames) < 0)
+        return 0;
+    check(frames.envelope <= 2 && frames.body <= count);
+    if (frames.form == FRAMES_BARE) {
+        check(frames.body < count);
+        opening_read(frame + frames.body, count - frames.body, &opening);
+        check(is_inside(opening.service, data, size) && is_inside(opening.options, data, size) &&
+              is_inside(opening.body, data, size));
+        check_options(opening.options);
+    } else if (mdp_read(frame + frames.body, count - frames.body, &message) == 0) {
+        check(is_inside(message.service, data, size) && is_inside(message.address, data, size));
+        check_mdp(&message);
+    }
+    return 0;
+}

@@ -1,0 +1,27 @@
+"""The gateway as a process."""
+
+import json
+
+from process import TAILGATE, WAIT, Program, tailgate
+
+
+class Gateway(Program):
+    """`tailgate serve` on a bridge. Starts it and, unless told not to, waits until it serves."""
+
+    def __init__(self, db, *options, settings=None, wait=True, prefix=(), program=TAILGATE,
+                 log_format="json", **keywords):
+        words = [*prefix, program, "serve", "--db", db, "--log-format", log_format, *options]
+        for key, value in (settings or {}).items():
+            words += ["--set", f"{key}={value}"]
+        super().__init__(words, **keywords)
+        self.db = db
+        if wait:
+            self.wait_serving()
+
+    def wait_serving(self, timeout=WAIT):
+        return self.wait_event("serving", timeout)
+
+    def status(self):
+        done = tailgate("status", "--db", self.db, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)

@@ -1,0 +1,56 @@
+"""The layering is in the binaries, not in a drawing: what each may link, and what the core may call."""
+
+import re
+import subprocess
+
+from harness import BUILD, TAILGATE, TAILGATE_WORK
+
+EVERYWHERE = r"libc|libm|libpthread|libdl|librt|libresolv|libgcc_s|ld-linux.*|lib[atu]san|lib[a-z]*san_rt.*"
+GATEWAY = rf"{EVERYWHERE}|libsqlite3|libzmq|libczmq|libsodium|libpcre2-8|libjansson|libsystemd"
+WORKER = rf"{EVERYWHERE}|libzmq|libczmq|libsodium|libjansson"
+
+
+def needed(path):
+    shown = subprocess.run(["readelf", "-d", str(path)], capture_output=True, text=True, check=True).stdout
+    return re.findall(r"\(NEEDED\).*\[(.*?)\.so[^\]]*\]", shown)
+
+
+def undefined(library):
+    shown = subprocess.run(["nm", "--undefined-only", "--no-sort", str(library)],
+                           capture_output=True, text=True, check=True).stdout
+    return {line.split()[-1] for line in shown.splitlines() if " U " in line}
+
+
+def test_gateway_links_only_what_it_may():
+    libraries = needed(TAILGATE)
+    assert "libsqlite3" in libraries and "libzmq" in libraries
+    foreign = [name for name in libraries if not re.fullmatch(GATEWAY, name)]
+    assert not foreign, f"tailgate links {foreign}"
+
+
+def test_worker_helper_links_no_sqlite():
+    foreign = [name for name in needed(TAILGATE_WORK) if not re.fullmatch(WORKER, name)]
+    assert not foreign, f"tailgate-work links {foreign}"
+
+
+def test_core_is_pure():
+    """Dispatch, pending, workers, in flight: events and a time in, actions out."""
+    symbols = undefined(BUILD / "gateway" / "libtailgate_core.a")
+    impure = [name for name in symbols if re.match(
+        r"(sqlite3_|zmq_|z[a-z]+_(new|destroy|send|recv)|json_|clock_|gettimeofday$|time$|nanosleep$|usleep$"
+        r"|open(at)?(64)?$|socket$|read$|write$|printf$|fopen(64)?$|rand(om)?$|log_write$|pthread_)", name)]
+    assert not impure, f"the core calls {sorted(impure)}"
+
+
+def test_contracts_touch_no_files_sockets_or_clock():
+    symbols = undefined(BUILD / "proto" / "libtailgate_proto.a")
+    impure = [name for name in symbols if re.match(
+        r"(sqlite3_|zmq_|clock_|gettimeofday$|time$|open(at)?(64)?$|socket$|fopen(64)?$|pthread_)", name)]
+    assert not impure, f"proto calls {sorted(impure)}"
+
+
+def test_one_copy_of_sqlite_is_in_the_process():
+    shown = subprocess.run(["nm", "--defined-only", str(TAILGATE)], capture_output=True, text=True, check=True)
+    defined = [line for line in shown.stdout.splitlines() if re.search(r" [TtWw] sqlite3_open", line)]
+    linked = "libsqlite3" in needed(TAILGATE)
+    assert linked != bool(defined), "SQLite is linked and built in at once"

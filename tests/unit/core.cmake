@@ -1,0 +1,13 @@
+# The pure core, from the inside (one file each) and from the outside (dispatch, in scripts), and the
+# gate's sockets.
+add_library(tailgate_script STATIC script.c script_rows.c)
+target_link_libraries(tailgate_script PUBLIC tailgate_core PkgConfig::CMOCKA)
+
+foreach(part timers table pending workers inflight wake)
+    tailgate_test(${part} test_${part}.c tailgate_core)
+endforeach()
+foreach(part order answers attempts loss leases limits random)
+    tailgate_test(dispatch_${part} test_dispatch_${part}.c tailgate_script)
+endforeach()
+tailgate_test(doors test_doors.c tailgate_zmq)
+tailgate_test(gate test_gate.c tailgate_zmq)

@@ -1,0 +1,185 @@
+/* The rows of the file, and what is said about them: answers, commits, deliveries that fail. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "proto/buffer.h"
+#include "tests/unit/script_inside.h"
+
+/* A row of the file. */
+struct row {
+    bool exists, read, seen;
+    char conversation[64];
+    char service[LIMIT_SERVICE + 1];
+};
+
+static struct {
+    struct row *row; /* by id */
+    size_t rows;
+} file;
+
+void script_rows_forget(void)
+{
+    free(file.row);
+    memset(&file, 0, sizeof file);
+}
+
+void row_exists(int64_t id, const char *conversation, const char *service)
+{
+    size_t at = (size_t)id;
+
+    if (at >= file.rows) {
+        size_t rows = at * 2 + 16;
+        file.row = memory_grow(file.row, rows * sizeof *file.row);
+        memset(file.row + file.rows, 0, (rows - file.rows) * sizeof *file.row);
+        file.rows = rows;
+    }
+    file.row[at].exists = true;
+    snprintf(file.row[at].conversation, sizeof file.row[at].conversation, "%s", conversation);
+    snprintf(file.row[at].service, sizeof file.row[at].service, "%s", service);
+}
+
+void row_seen(int64_t id, const char *conversation, const char *service)
+{
+    row_exists(id, conversation, service);
+    file.row[id].seen = true;
+    script_happen(&(struct event){.kind = EVENT_QUERY,
+                                  .query = {id, span_str(conversation), span_str(service)}});
+}
+
+void row_deleted(int64_t id)
+{
+    file.row[id].exists = false;
+}
+
+bool row_is_read(int64_t id)
+{
+    return file.row[id].read;
+}
+
+void row_read_by_others(int64_t id)
+{
+    file.row[id].read = true;
+}
+
+static void digest_of(int64_t id, struct token_digest *ret_digest)
+{
+    char text[64];
+    snprintf(text, sizeof text, "what is %lld?", (long long)id);
+    token_digest(span_str(file.row[id].conversation), span_str(text), ret_digest);
+}
+
+/* An ANSWER or PARTIAL of NAME about row ID with a valid token, to be changed before it is fed. */
+static struct event said(enum event_kind kind, const struct peer *peer, int64_t id,
+                         uint32_t attempt)
+{
+    const struct row *row = &file.row[id];
+    struct event event = {.kind = kind};
+    char text[TOKEN_SIZE];
+    size_t size;
+
+    event.answer.peer = peer;
+    digest_of(id, &event.answer.row.digest);
+    size = token_make(script_key(), id, attempt, &event.answer.row.digest, text);
+    assert_int_equal(token_parse(span_of(text, size), &event.answer.token), 0);
+    event.answer.row.found = row->exists;
+    event.answer.row.read = row->read;
+    event.answer.row.seen = row->seen;
+    event.answer.row.service = span_str(row->service);
+    event.answer.row.conversation_id = span_str(row->conversation);
+    return event;
+}
+
+void answers(const char *name, int64_t id, uint32_t attempt)
+{
+    const struct peer peer = script_peer(name);
+    const struct event event = said(EVENT_ANSWER, &peer, id, attempt);
+    script_happen(&event);
+}
+
+static void fail_with(const char *name, int64_t id, uint32_t attempt, const char *reason,
+                      bool retry)
+{
+    const struct peer peer = script_peer(name);
+    struct event event = said(EVENT_ANSWER, &peer, id, attempt);
+    event.answer.error = true;
+    event.answer.retry = retry;
+    event.answer.reason = span_str(reason);
+    script_happen(&event);
+}
+
+void answers_with_error(const char *name, int64_t id, uint32_t attempt, const char *reason)
+{
+    fail_with(name, id, attempt, reason, true);
+}
+
+void gives_up(const char *name, int64_t id, uint32_t attempt, const char *reason)
+{
+    fail_with(name, id, attempt, reason, false);
+}
+
+void answers_with_forged_token(const char *name, int64_t id, uint32_t attempt)
+{
+    const struct peer peer = script_peer(name);
+    struct event event = said(EVENT_ANSWER, &peer, id, attempt);
+    event.answer.token.mac[TOKEN_MAC_SIZE - 1] ^= 1;
+    script_happen(&event);
+}
+
+void answers_with_token_of(const char *name, int64_t id, int64_t other_id, uint32_t attempt)
+{
+    const struct peer peer = script_peer(name);
+    struct event event = said(EVENT_ANSWER, &peer, id, attempt);
+    const struct event other = said(EVENT_ANSWER, &peer, other_id, attempt);
+    memcpy(event.answer.token.mac, other.answer.token.mac, TOKEN_MAC_SIZE);
+    script_happen(&event);
+}
+
+void sends_partial(const char *name, int64_t id, uint32_t attempt)
+{
+    const struct peer peer = script_peer(name);
+    const struct event event = said(EVENT_PARTIAL, &peer, id, attempt);
+    script_happen(&event);
+}
+
+void committed(int64_t id)
+{
+    file.row[id].read = true;
+    script_happen(&(struct event){.kind = EVENT_COMMITTED, .committed.id = id});
+}
+
+void undeliverable(int64_t id, uint32_t attempt, enum undeliverable why)
+{
+    struct peer peer;
+
+    script_not_sent(id, &peer);
+    script_feed(&(struct event){.kind = EVENT_UNDELIVERABLE,
+                                .undeliverable = {id, attempt, &peer, why}});
+}
+
+void drain(void)
+{
+    script_happen(&(struct event){.kind = EVENT_DRAIN});
+}
+
+void given_a_late_worker(void)
+{
+    given_settings(.lease_us = 10 * SECOND);
+    given_worker("late", .slots = 2);
+    row_seen(17, "conv_a", "default");
+    expect_deliver(17, 1, "late");
+    pass_us(5 * SECOND);
+    row_seen(18, "conv_b", "default");
+    expect_deliver(18, 1, "late");
+    given_worker("next");
+    pass_us(5 * SECOND);
+    expect_retry(17, 1, "no answer within the lease");
+    pass_us(2 * SECOND);
+    expect_deliver(17, 2, "next");
+}

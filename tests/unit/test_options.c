@@ -1,0 +1,124 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "proto/jtext.h"
+#include "proto/options.h"
+
+static void nothing_given_is_the_defaults(void **state)
+{
+    (void)state;
+    static const char *const none[] = {"", "{}", " { } ", "{\"holding\":[],\"x\":1}"};
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
+        struct worker_options options;
+        assert_int_equal(options_read(span_str(none[i]), &options), 0);
+        assert_string_equal(options.name, "");
+        assert_int_equal(options.slots, 1);
+        assert_false(options.heartbeats);
+        assert_int_equal(options.interval_ms, 0);
+    }
+}
+
+static void what_is_written_is_read(void **state)
+{
+    (void)state;
+    static const struct worker_options given[] = {{"w1", 1, true, 2500},
+                                                  {"", LIMIT_SLOTS, false, 0},
+                                                  {"gr\xc3\xbc\xc3\x9f\"e", 7, true, 60000}};
+    for (size_t i = 0; i < sizeof given / sizeof given[0]; i++) {
+        struct worker_options options;
+        struct buffer json;
+        buffer_init(&json);
+        options_write(&given[i], &json);
+        assert_int_equal(jtext_check(buffer_span(&json)), JTEXT_OBJECT);
+        assert_int_equal(options_read(buffer_span(&json), &options), 0);
+        assert_string_equal(options.name, given[i].name);
+        assert_int_equal(options.slots, given[i].slots);
+        assert_int_equal(options.heartbeats, given[i].heartbeats);
+        assert_int_equal(options.interval_ms, given[i].interval_ms);
+        buffer_done(&json);
+    }
+}
+
+static void bad_options_are_refused_and_change_nothing(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "{",
+        "[]",
+        "null",
+        " ",
+        "\xff",
+        "{\"name\":7}",
+        "{\"name\":null}",
+        "{\"slots\":0}",
+        "{\"slots\":-1}",
+        "{\"slots\":1001}",
+        "{\"slots\":1e2}",
+        "{\"slots\":\"1\"}",
+        "{\"slots\":99999999999999999999}",
+        "{\"heartbeats\":1}",
+        "{\"heartbeats\":null}",
+        "{\"interval\":99}",
+        "{\"interval\":60001}",
+        "{\"interval\":true}",
+        "{\"slots\":1,\"slots\":0}",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct worker_options options = {"untouched", 42, true, 42};
+        assert_int_equal(options_read(span_str(bad[i]), &options), -1);
+        assert_string_equal(options.name, "untouched");
+        assert_int_equal(options.slots, 42);
+    }
+}
+
+static void options_beyond_their_size_are_refused(void **state)
+{
+    (void)state;
+    struct worker_options options;
+    struct buffer json;
+    buffer_init(&json);
+    buffer_text(&json, "{}");
+    while (json.size < LIMIT_OPTIONS_SIZE)
+        buffer_byte(&json, ' ');
+    assert_int_equal(options_read(buffer_span(&json), &options), 0);
+    buffer_byte(&json, ' ');
+    assert_int_equal(options_read(buffer_span(&json), &options), -1);
+    buffer_done(&json);
+}
+
+static void name_is_cut_on_a_code_point_and_cleaned(void **state)
+{
+    (void)state;
+    struct worker_options options;
+    struct buffer json;
+    buffer_init(&json);
+    buffer_text(&json, "{\"name\":\"");
+    for (int i = 0; i < 63; i++)
+        buffer_byte(&json, 'n');
+    buffer_text(&json, "\xc3\xbctail\"}");
+    assert_int_equal(options_read(buffer_span(&json), &options), 0);
+    assert_int_equal(strlen(options.name), 63);
+    buffer_done(&json);
+    assert_int_equal(
+        options_read(span_str("{\"name\":\"a\\n\\u001b[2J\\u007f\\u0085z\"}"), &options), 0);
+    assert_string_equal(options.name, "a??[2J??z");
+    assert_int_equal(options_read(span_str("{\"name\":\"a\\u0000\"}"), &options), 0);
+    assert_string_equal(options.name, "a\xef\xbf\xbd");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_given_is_the_defaults),
+        cmocka_unit_test(what_is_written_is_read),
+        cmocka_unit_test(bad_options_are_refused_and_change_nothing),
+        cmocka_unit_test(options_beyond_their_size_are_refused),
+        cmocka_unit_test(name_is_cut_on_a_code_point_and_cleaned),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
