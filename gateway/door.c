@@ -409,28 +409,35 @@ static void note_closed(struct server *self)
     }
 }
 
-static void feed_closed(struct server *self, int64_t now_us)
+/* Feeds the first COUNT of them. */
+static void feed_closed(struct server *self, int64_t now_us, size_t count)
 {
     struct event event = {.kind = EVENT_DISCONNECT};
 
     event.disconnect.reason = "its connection is closed";
-    while (self->closed_count > 0) {
-        event.disconnect.peer = &self->closed[--self->closed_count];
+    for (size_t i = 0; i < count; i++) {
+        event.disconnect.peer = &self->closed[i];
         carry_event(self, now_us, &event);
     }
+    self->closed_count -= count;
+    if (count > 0)
+        memmove(self->closed, self->closed + count, self->closed_count * sizeof self->closed[0]);
 }
 
 bool door_run(struct server *self, int64_t now_us)
 {
     size_t doors = gate_doors(self->gate);
+    size_t closed_before;
     bool empty = true;
 
     note_closed(self);
+    closed_before = self->closed_count;
     try_held(self, now_us);
     for (size_t i = 0; i < doors; i++)
         empty = read_door(self, now_us, (self->first_door + i) % doors) && empty;
     self->first_door = (self->first_door + 1) % doors;
     if (empty)
-        feed_closed(self, now_us);
+        feed_closed(self, now_us, closed_before);
+    note_closed(self); /* some are found closed by what was read of them just now */
     return empty;
 }

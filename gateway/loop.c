@@ -96,7 +96,7 @@ static int64_t next_due(const struct server *self, int64_t now_us)
 {
     int64_t due_us = wake_next(&self->wake);
 
-    if (self->tail_behind)
+    if (self->tail_behind || (self->closed_count > 0 && !self->held))
         due_us = now_us;
     if (self->blocked_since_us && due_us < now_us + RETRY_US)
         due_us = now_us + RETRY_US;

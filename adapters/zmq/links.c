@@ -9,9 +9,8 @@
 #define DESCRIPTORS_MAX (1 << 20) /* Linux has no more for a process by default */
 
 struct link {
-    struct peer peer; /* size 0: nobody was heard here */
-    unsigned
-        overtaken; /* closures that the monitor has yet to tell, of peers already reported (K1) */
+    struct peer peer; /* the owner (K2); size 0: nobody was heard here */
+    bool open;        /* as the monitor says */
 };
 
 struct links {
@@ -34,7 +33,8 @@ struct links *links_new(void *context, void *socket, size_t door)
     self->monitor = zmq_socket(context, ZMQ_PAIR);
     if (self->monitor)
         zmq_setsockopt(self->monitor, ZMQ_LINGER, &linger, sizeof linger);
-    if (!self->monitor || zmq_socket_monitor(socket, endpoint, ZMQ_EVENT_DISCONNECTED) < 0 ||
+    if (!self->monitor ||
+        zmq_socket_monitor(socket, endpoint, ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED) < 0 ||
         zmq_connect(self->monitor, endpoint) < 0)
         links_destroy(&self);
     return self;
@@ -82,55 +82,68 @@ static void report(struct links *self, const struct peer *peer)
     self->gone[self->gone_count++] = *peer;
 }
 
+/* Reads one event of the monitor (zmq_socket_monitor(3)): number and descriptor, then the address.
+ * False when none waits. */
+static bool read_event(struct links *self, uint16_t *ret_event, int32_t *ret_descriptor)
+{
+    zmq_msg_t frame;
+    int more = 1;
+
+    *ret_event = 0;
+    for (int part = 0; more; part++) {
+        zmq_msg_init(&frame);
+        if (zmq_msg_recv(&frame, self->monitor, ZMQ_DONTWAIT) < 0) {
+            zmq_msg_close(&frame);
+            return false;
+        }
+        more = zmq_msg_more(&frame);
+        if (part == 0 && zmq_msg_size(&frame) == sizeof *ret_event + sizeof *ret_descriptor) {
+            memcpy(ret_event, zmq_msg_data(&frame), sizeof *ret_event);
+            memcpy(ret_descriptor, (const char *)zmq_msg_data(&frame) + sizeof *ret_event,
+                   sizeof *ret_descriptor);
+        }
+        zmq_msg_close(&frame);
+    }
+    return true;
+}
+
+static void read_monitor(struct links *self)
+{
+    int32_t descriptor = -1;
+    uint16_t event;
+
+    while (read_event(self, &event, &descriptor)) {
+        struct link *link = event ? link_at(self, descriptor) : NULL;
+
+        if (!link)
+            continue;
+        link->open = event == ZMQ_EVENT_ACCEPTED;
+        if (link->peer.size)
+            report(self, &link->peer);
+        link->peer.size = 0;
+    }
+}
+
 void links_heard(struct links *self, int descriptor, const struct peer *peer)
 {
     struct link *link = link_at(self, descriptor);
 
     if (!link || (link->peer.size && peer_equal(&link->peer, peer)))
         return;
-    if (link->peer.size) {
+    read_monitor(self);
+    link = link_at(self, descriptor); /* it may have moved */
+    if (!link->open) {
+        report(self, peer); /* K1 */
+        return;
+    }
+    if (link->peer.size)
         report(self, &link->peer);
-        link->overtaken++;
-    }
     link->peer = *peer;
-}
-
-/* Reads one event of the monitor (zmq_socket_monitor(3)): number and value, then the address.
- * Returns the descriptor that was closed, or -1 when no event waits. */
-static int read_event(struct links *self)
-{
-    zmq_msg_t frame;
-    int32_t descriptor = -1;
-    int more = 1;
-
-    for (int part = 0; more; part++) {
-        zmq_msg_init(&frame);
-        if (zmq_msg_recv(&frame, self->monitor, ZMQ_DONTWAIT) < 0)
-            more = 0;
-        else
-            more = zmq_msg_more(&frame);
-        if (part == 0 && zmq_msg_size(&frame) == sizeof(uint16_t) + sizeof descriptor)
-            memcpy(&descriptor, (const char *)zmq_msg_data(&frame) + sizeof(uint16_t),
-                   sizeof descriptor);
-        zmq_msg_close(&frame);
-    }
-    return descriptor;
 }
 
 bool links_closed(struct links *self, struct peer *ret_peer)
 {
-    int descriptor;
-
-    while (self->gone_count == 0 && (descriptor = read_event(self)) >= 0) {
-        struct link *link = link_at(self, descriptor);
-
-        if (link && link->overtaken) {
-            link->overtaken--;
-        } else if (link && link->peer.size) {
-            report(self, &link->peer);
-            link->peer.size = 0;
-        }
-    }
+    read_monitor(self);
     if (self->gone_count == 0)
         return false;
     *ret_peer = self->gone[--self->gone_count];

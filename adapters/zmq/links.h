@@ -1,10 +1,14 @@
-/* Which connections of a ROUTER are open, and when one closes: ZeroMQ tells a peer's death to
- * nobody, but a message says which descriptor it came by (ZMQ_SRCFD), and the socket's monitor says
- * when a descriptor is closed. Both are stable API.
+/* Which connections of a ROUTER have closed. ZeroMQ tells a peer's death to nobody, but a message
+ * says which descriptor it came by (ZMQ_SRCFD), and the socket's monitor says when a descriptor is
+ * accepted and when it is closed. All of that is stable API.
  *
- *  K1. The newest peer heard on a descriptor owns it. Another one that was known there must have
- * closed, even if the monitor has not said so yet: descriptors are used again. K2. Each connection
- * that was heard is reported closed once. */
+ * ZeroMQ's thread tells the monitor before it hands over what came by a connection, and before its
+ * descriptor can be used again. So, having read a message and then the monitor:
+ *
+ *  K1. A descriptor that is closed by then: the message's sender has gone already.
+ *  K2. A descriptor that is open belongs to the newest peer heard on it. (An older one, whose last
+ * message was read late, may be taken for it until the newer one speaks or closes.) K3. Each
+ * connection that was heard is reported closed once. */
 #ifndef TAILGATE_ADAPTERS_ZMQ_LINKS_H
 #define TAILGATE_ADAPTERS_ZMQ_LINKS_H
 
