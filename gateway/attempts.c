@@ -54,6 +54,7 @@ static void take_back(struct dispatch *self, struct flight *flight)
     inflight_disown(flight);
     flight->attempt--;
     attempts_give_back(self, flight);
+    self->stopped = true; /* somebody else may be free for it: dispatch_feed() looks */
 }
 
 void attempts_lose(struct dispatch *self, int64_t now_us, struct worker *worker, const char *reason,
@@ -298,6 +299,9 @@ void attempts_undeliverable(struct dispatch *self, int64_t now_us, const struct 
     take_back(self, flight);
     if (event->undeliverable.why == UNDELIVERABLE_PEER_GONE)
         attempts_lose(self, now_us, worker, "its connection is closed", false);
+    else if (event->undeliverable.why == UNDELIVERABLE_PEER_FULL && worker->in_flight > 0 &&
+             !inflight_works(self->inflight, worker)) /* no lease of it will end any more */
+        attempts_lose(self, now_us, worker, "its queue is full and its leases are over", true);
     else if (event->undeliverable.why == UNDELIVERABLE_PEER_FULL)
         workers_stall(self->workers, worker);
     else

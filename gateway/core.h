@@ -17,7 +17,7 @@ struct dispatch {
     struct service *fallback; /* "default", held for ever: for what finds no room of its own */
     struct timer pause;       /* armed: nothing is delivered until then */
     bool draining;            /* nothing is delivered any more */
-    bool stopped;             /* D5 held a delivery back */
+    bool stopped;             /* a query was held back (D5) or came back: handout_all() is due */
     size_t backing_off;       /* flights in back-off */
 };
 

@@ -4,8 +4,10 @@ static bool may_deliver(struct dispatch *self)
 {
     if (self->draining || self->pause.place)
         return false;
-    self->stopped = inflight_outstanding(self->inflight) >= self->config.queue;
-    return !self->stopped;
+    if (inflight_outstanding(self->inflight) < self->config.queue)
+        return true;
+    self->stopped = true; /* until everybody has been looked at again: handout_all() */
+    return false;
 }
 
 /* The flight for what pending gave out, ready for its next attempt; NULL when it is settled
@@ -82,6 +84,7 @@ void handout_all(struct dispatch *self, int64_t now_us)
     const struct service *in_vain = NULL; /* the first that found nobody since the last delivery */
     struct service *service;
 
+    self->stopped = false;
     while (may_deliver(self) && (service = pending_turn(self->pending)) && service != in_vain) {
         struct worker *worker = workers_next(self->workers, service);
         if (worker) {
