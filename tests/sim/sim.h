@@ -3,8 +3,9 @@
  * and time is virtual: the same seed gives the same run, event for event.
  *
  *   run.c      one run: what happens when, faults, the end
- *   gate.c     what gateway/carry.c and gateway/door.c do with the core, done to the simulated
- * world store.c    rows, conversations, the tail, the committer network.c  connections and frames
+ *   gate.c     what gateway/carry.c and gateway/door.c do with the core, done here
+ *   store.c    rows, conversations, the tail, the committer
+ *   network.c  connections and frames
  *   worker.c   workers and their bad habits
  *   check.c    what is promised, and whether it was kept
  *   trace.c    what happened, for people, and its hash */
