@@ -7,7 +7,8 @@
  *      busy this holds only when it said that it heartbeats then. A REQ worker cannot heartbeat:
  *      its lease decides.
  *
- *  W3. A worker that is full (its ZeroMQ queue) or silent gets nothing until it is heard again. */
+ *  W3. A worker that is full (its ZeroMQ queue) gets nothing until it is heard again; one that
+ * works on nothing any more, its leases all being over, is given up instead. */
 #ifndef TAILGATE_GATEWAY_WORKERS_H
 #define TAILGATE_GATEWAY_WORKERS_H
 

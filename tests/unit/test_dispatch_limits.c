@@ -63,6 +63,31 @@ static void commits_that_do_not_get_through_stop_everybody(void **state)
     assert_int_equal(dispatch_outstanding(core()), 3);
 }
 
+static void a_service_that_was_held_back_is_not_forgotten_when_another_goes_on(void **state)
+{
+    (void)state;
+    given_settings(.queue = 2);
+    given_worker("w1", .service = "chess");
+    given_worker("w2", .service = "poems");
+    given_worker("w3", .service = "songs");
+    row_seen(1, "a", "chess");
+    expect_deliver(1, 1, "w1");
+    row_seen(2, "b", "poems");
+    expect_deliver(2, 1, "w2");
+    row_seen(3, "c", "songs"); /* held back */
+    expect_nothing();
+    row_seen(4, "a", "chess");
+    answers_with_error("w1", 1, 1, "no"); /* makes room, and frees w1 for 4 */
+    expect_retry(1, 1, "no");
+    while (any_action())
+        continue;
+    answers_with_error("w2", 2, 1, "no"); /* room again: everybody has something now */
+    expect_retry(2, 1, "no");
+    while (any_action())
+        continue;
+    assert_int_equal(worker_called("w3")->in_flight, 1);
+}
+
 static void an_error_makes_room_at_the_queue_bound(void **state)
 {
     (void)state;
@@ -314,6 +339,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         script_test(dispatch_stops_at_the_queue_bound_and_goes_on_with_each_commit),
         script_test(commits_that_do_not_get_through_stop_everybody),
+        script_test(a_service_that_was_held_back_is_not_forgotten_when_another_goes_on),
         script_test(an_error_makes_room_at_the_queue_bound),
         script_test(a_row_that_ended_makes_room_at_the_queue_bound),
         script_test(a_lost_worker_makes_room_at_the_queue_bound),

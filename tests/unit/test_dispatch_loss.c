@@ -274,6 +274,48 @@ static void a_full_worker_gets_nothing_until_it_is_heard(void **state)
     expect_deliver(18, 1, "w1");
 }
 
+static void a_full_worker_whose_leases_are_all_over_is_given_up(void **state)
+{
+    (void)state;
+    given_settings(.lease_us = 10 * SECOND, .attempt_max_us = 100 * SECOND);
+    given_worker("w1", .slots = 3);
+    row_seen(1, "a", "default");
+    expect_deliver(1, 1, "w1");
+    pass_us(6 * SECOND);
+    row_seen(2, "b", "default");
+    expect_deliver(2, 1, "w1");
+    pass_us(4 * SECOND);
+    expect_retry(1, 1, "no answer within the lease"); /* it still works on 2 */
+    answers("w1", 2, 1);
+    expect_answer(2, 1);
+    row_seen(3, "c", "default");
+    expect_deliver(3, 1, "w1");
+    undeliverable(3, 1, UNDELIVERABLE_PEER_FULL); /* no timer would ever look at it again */
+    expect_disconnect("w1");
+    expect_left("w1", "its queue is full and its leases are over");
+}
+
+static void what_comes_back_unsent_goes_to_whoever_is_free(void **state)
+{
+    (void)state;
+    given_worker("w1", .service = "*", .slots = 2);
+    given_worker("w2", .service = "poems");
+    row_seen(10, "a", "poems");
+    expect_deliver(10, 1, "w2");
+    undeliverable(10, 1, UNDELIVERABLE_BUSY);
+    row_seen(1, "b", "chess"); /* nothing is delivered during the pause */
+    row_seen(2, "c", "poems");
+    pass_us(10 * MS);
+    expect_deliver(10, 1, "w2");
+    undeliverable(10, 1, UNDELIVERABLE_ENDED); /* w2 is free */
+    expect_deliver(1, 1, "w1");
+    undeliverable(1, 1, UNDELIVERABLE_PEER_GONE); /* and so is 2, of another service than 1 */
+    expect_deliver(2, 1, "w1");                   /* had been decided before */
+    undeliverable(2, 1, UNDELIVERABLE_PEER_GONE);
+    expect_left("w1", "its connection is closed");
+    expect_deliver(2, 1, "w2");
+}
+
 static void what_a_full_worker_could_not_take_another_does(void **state)
 {
     (void)state;
@@ -320,6 +362,8 @@ int main(void)
         script_test(what_never_came_to_a_lost_worker_costs_nothing),
         script_test(what_comes_back_late_does_not_touch_the_next_workers_lease),
         script_test(a_full_worker_gets_nothing_until_it_is_heard),
+        script_test(a_full_worker_whose_leases_are_all_over_is_given_up),
+        script_test(what_comes_back_unsent_goes_to_whoever_is_free),
         script_test(what_a_full_worker_could_not_take_another_does),
         script_test(a_row_that_ended_meanwhile_is_forgotten),
     };
