@@ -6,6 +6,7 @@ Every wait has a bound that only a hang can miss (WAIT), and says on failure wha
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -82,28 +83,54 @@ def find_member(tree, name):
 
 
 class Lines:
-    """Reads a stream in a thread; lets a test wait for a line."""
+    """Reads a pipe in a thread; lets a test wait for a line. Whoever looks takes what is in the pipe first: what
+    a program wrote before it did something else that the test has seen is there, whether or not the thread
+    has had its turn."""
 
     def __init__(self, stream):
-        self.lines = []
+        self.stream = stream
+        self.pipe = stream.fileno()
+        self.kept = []
+        self.rest = b""  # of a line that has not ended yet
         self.ended = False
         self.news = threading.Condition()
-        self.thread = threading.Thread(target=self._read, args=(stream,), daemon=True)
+        os.set_blocking(self.pipe, False)
+        self.thread = threading.Thread(target=self._read, daemon=True)
         self.thread.start()
 
-    def _read(self, stream):
-        for raw in stream:
+    def _read(self):
+        arrival = select.poll()
+        arrival.register(self.pipe, select.POLLIN)
+        while not self.ended:
+            arrival.poll()
             with self.news:
-                self.lines.append(raw.decode("utf-8", "replace").rstrip("\n"))
-                self.news.notify_all()
+                self._take()
+        self.stream.close()
+
+    def _take(self):
+        """Takes what is in the pipe now: one read is all of it. The caller holds the lock."""
+        if self.ended:
+            return
+        try:
+            piece = os.read(self.pipe, 1 << 20)
+        except BlockingIOError:
+            return
+        self.ended = not piece
+        *whole, self.rest = (self.rest + piece).split(b"\n")
+        if self.ended and self.rest:
+            whole.append(self.rest)
+        self.kept += [raw.decode("utf-8", "replace") for raw in whole]
+        self.news.notify_all()
+
+    @property
+    def lines(self):
+        """Every line until now."""
         with self.news:
-            self.ended = True
-            self.news.notify_all()
-        stream.close()
+            self._take()
+            return list(self.kept)
 
     def text(self):
-        with self.news:
-            return "\n".join(self.lines)
+        return "\n".join(self.lines)
 
     def wait(self, matches, what, timeout=WAIT, since=0):
         """Waits for a line for which MATCHES is true, from line SINCE on; returns it."""
@@ -111,14 +138,14 @@ class Lines:
         looked = since
         with self.news:
             while True:
-                for line in self.lines[looked:]:
+                for line in self.kept[looked:]:
                     if matches(line):
                         return line
-                looked = len(self.lines)
+                looked = max(looked, len(self.kept))
                 left = end - time.monotonic()
-                assert not self.ended, f"the stream ended without {what}:\n" + "\n".join(self.lines[-40:])
+                assert not self.ended, f"the stream ended without {what}:\n" + "\n".join(self.kept[-40:])
                 assert left > 0, f"waited {timeout:.0f} s for {what}; last lines:\n" + \
-                    "\n".join(self.lines[-40:])
+                    "\n".join(self.kept[-40:])
                 self.news.wait(left)
 
 
@@ -142,6 +169,14 @@ class Program:
     def signal(self, number):
         self.process.send_signal(number)
 
+    def freeze(self):
+        """SIGSTOP, and waits until it has: nothing in it runs until SIGCONT."""
+        self.signal(signal.SIGSTOP)
+        wait_for(lambda: os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOHANG), "the program to stand still")
+
+    def thaw(self):
+        self.signal(signal.SIGCONT)
+
     def wait(self, timeout=WAIT):
         """Waits for the end; returns the exit code. No sanitizer may have spoken."""
         code = self.process.wait(timeout)
@@ -164,9 +199,9 @@ class Program:
         self.wait()
 
     def events(self, name=None):
-        """The JSON log lines, or those of one event."""
+        """The JSON log lines until now, or those of one event."""
         found = []
-        for line in list(self.stderr.lines):
+        for line in self.stderr.lines:
             try:
                 entry = json.loads(line)
             except ValueError:

@@ -20,13 +20,16 @@ def main():
         socket = context.socket(zmq.DEALER)
         socket.connect(endpoint)
         options = json.dumps({"name": "silent", "heartbeats": True, "interval": 200}).encode()
-        socket.send_multipart([b"MDPW02", b"\x01", service.encode(), options])
+        ready = [b"MDPW02", b"\x01", service.encode(), options]
+        socket.send_multipart(ready)
         while True:
             if socket.poll(100):
                 frames = socket.recv_multipart()
                 if frames[1] == b"\x02":
                     body = frames[-1]
                     break
+                if frames[1] == b"\x06":  # it was too slow to beat
+                    socket.send_multipart(ready)
             socket.send_multipart([b"MDPW02", b"\x05"])
     print("got", body.decode(), flush=True)
     while True:

@@ -1,11 +1,12 @@
 """What a worker may answer, and what counts: the first valid answer, once, and nothing forged."""
 
 import json
+import time
 
 import pytest
 
 import writer
-from harness import wait_for
+from harness import DISCONNECT, MDP, wait_for
 
 FAST = {"backoff.first": "20ms", "backoff.max": "100ms"}
 HELD = {"heartbeats": True, "interval": 10000}  # for workers in the test's own thread
@@ -239,6 +240,8 @@ def test_forged_tokens_commit_nothing(site):
     stranger = site.mdp(bridge, ready=False)
     for token in forged:
         stranger.final(token, "forged by a stranger")
+    for _ in forged:
+        assert stranger.receive() == [MDP, DISCONNECT], "each is read, and its sender told that it is no worker"
     worker.final(two.token, "real two")
     worker.final(one.token, "real one")
     assert committed(bridge, first)["answer"] == "real one"
@@ -323,12 +326,13 @@ def test_late_error_of_an_earlier_attempt_does_not_cost_one(site):
 
 def test_partials_renew_the_lease(site):
     bridge = site.bridge()
-    site.serve(bridge, settings={**FAST, "lease": "3s"})
+    site.serve(bridge, settings={**FAST, "lease": "4s"})
     worker = site.mdp(bridge)
     message = bridge.ask("?")
     query = worker.request()
-    for _ in range(15):  # 4.5 s: longer than the lease, each step far shorter
-        assert worker.request(timeout=0.3) is None
+    end = time.monotonic() + 6  # longer than the lease, each step far shorter
+    while time.monotonic() < end:
+        assert worker.request(timeout=0.2) is None
         worker.partial(query.token, b"so far")
     worker.final(query.token, "done")
     reply = bridge.reply(message)

@@ -83,6 +83,7 @@ def test_worker_process_that_is_stopped_is_replaced_and_its_late_answer_is_one_t
     token = json.loads(got[4:])["delivery"]["token"].encode()
     late = site.mdp(bridge, ready=False)
     late.final(token, "far too late")
+    late.wait_disconnect()  # it was read, from somebody who is no worker
     marker = bridge.ask("next?")
     bridge.reply(marker)
     bridge.check_exactly_once(2)
@@ -186,7 +187,7 @@ def test_garbage_from_a_registered_worker_does_not_cost_others(site):
     for frames in ([MDP], [MDP, b""], [MDP, b"\x09"], [MDP, FINAL], [MDP, FINAL, query.token],
                    [MDP, FINAL, query.token, b"x"], [MDP, FINAL, query.token, b"not empty", b"x"],
                    [MDP, PARTIAL], [MDP, HEARTBEAT, b"x", b"y"], [MDP, b"\x02", b"", b"", b""],
-                   [b"MDPW01", FINAL, query.token, b"", b"x"], [b"READY"], [b"answer?"]):
+                   [b"MDPW01", FINAL, query.token, b"", b"x"], [b"answer?"], [b"READY"]):
         bad.send(*frames)
     bad.close()
     served_by_another(site, bridge, message, attempt_at_least=1)

@@ -218,9 +218,11 @@ def test_file_replaced_while_the_gateway_starts_is_noticed(site):
     locker = hold_lock(site, bridge)
     gateway = site.serve(bridge, wait=False)
     gateway.wait_event("waiting")
+    gateway.freeze()  # it sees all of the change or nothing
     for suffix in ("-wal", "-shm"):
         os.rename(f"{bridge.path}{suffix}", f"{bridge.path}.old{suffix}")
     os.rename(other.path, bridge.path)
+    gateway.thaw()
     assert gateway.wait() == 7
     assert "replaced" in gateway.stderr.lines[-1]
     assert not gateway.events("serving")

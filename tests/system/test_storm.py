@@ -5,7 +5,7 @@ import random
 import signal
 import time
 
-from harness import finished, wait_for
+from harness import WAIT, finished
 
 ROUNDS = 40 if os.environ.get("TAILGATE_LONG") else 15
 QUESTIONS = 250  # of each of the two writers, in each round
@@ -36,6 +36,6 @@ def test_nothing_is_lost_or_doubled_by_kills(site):
             finished(writer)
         asked += 2 * QUESTIONS
     gateway, workers = start()
-    wait_for(lambda: len(bridge.replies()) >= asked, f"{asked} replies")
+    bridge.wait_replies(asked, timeout=4 * WAIT)
     bridge.check_exactly_once(asked)
     workers.stop()

@@ -200,9 +200,10 @@ def test_worker_started_before_the_gateway_and_kept_through_its_restart(site):
 
 def test_four_workers_share_a_crowd_of_questions(site):
     bridge = site.bridge()
-    site.serve(bridge)
+    gateway = site.serve(bridge)
     for n in range(4):
         work(site, bridge, "--name", f"w{n}", "--slots", "8", "--echo")
+    wait_for(lambda: len(gateway.status()["workers"]) == 4, "four workers")
     bridge.ask_many(f"{n}?" for n in range(2_000))
     bridge.wait_replies(2_000)
     served = {reply["metadata"]["worker"] for reply in bridge.replies()}

@@ -177,7 +177,7 @@ class Answerer(threading.Thread):
         self.service = service
         self.answer = answer
         self.beat = beat
-        self.options = {"name": "answerer", "heartbeats": True, "interval": 1000, **options}
+        self.options = {"name": "answerer", "heartbeats": True, "interval": 5000, **options}
         self.queries = []
         self.failure = None
         self.stopping = threading.Event()
