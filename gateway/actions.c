@@ -64,6 +64,7 @@ static void name_worker(struct action *action, const struct worker *worker)
 {
     action->peer = worker->peer;
     action->protocol = worker->protocol;
+    action->pid = worker->pid;
     memcpy(action->worker, worker->options.name, sizeof action->worker);
 }
 
@@ -73,7 +74,10 @@ struct action *actions_add_flight(struct actions *self, enum action_kind kind,
     struct action *action = actions_add(self, kind);
 
     action->id = flight->id;
-    action->attempt = flight->attempt;
+    action->attempt = flight->lease ? flight->lease->attempt : flight->attempt;
+    action->failed = flight->failed;
+    action->claimed = flight->claimed || flight->claiming;
+    action->recorded = flight->recorded;
     action->seen_us = flight->seen_us;
     action->leased_us = flight->leased_us;
     snprintf(action->service, sizeof action->service, "%s", flight->service->name);
@@ -81,6 +85,8 @@ struct action *actions_add_flight(struct actions *self, enum action_kind kind,
         snprintf(action->reason, sizeof action->reason, "%s", flight->reason);
     if (worker)
         name_worker(action, worker);
+    else if (flight->worker)
+        snprintf(action->worker, sizeof action->worker, "%s", flight->worker);
     return action;
 }
 

@@ -1,101 +1,6 @@
 #include "gateway/core.h"
 
-#include <stdio.h>
-
 #define PAUSE_US 10000 /* after a row could not be read: somebody holds the database */
-
-/* Pause before attempt number DONE + 1: doubling, with a quarter of jitter either way. */
-static int64_t backoff(struct dispatch *self, uint32_t done)
-{
-    int64_t pause = self->config.backoff_first_us;
-
-    for (uint32_t i = 1; i < done && pause < self->config.backoff_max_us; i++)
-        pause *= 2;
-    if (pause > self->config.backoff_max_us)
-        pause = self->config.backoff_max_us;
-    self->random ^= self->random >> 12; /* xorshift64* */
-    self->random ^= self->random << 25;
-    self->random ^= self->random >> 27;
-    return pause - pause / 4 +
-           (int64_t)((self->random * 2685821657736338717u >> 33) % (uint64_t)(pause / 2 + 1));
-}
-
-void attempts_fail(struct dispatch *self, int64_t now_us, struct flight *flight,
-                   const struct worker *worker, struct span reason, bool retry)
-{
-    struct action *action;
-
-    inflight_reason(flight, reason);
-    inflight_disown(flight);
-    if (!retry || flight->attempt >= self->config.attempts) {
-        inflight_state(self->inflight, flight, FLIGHT_COMMITTING);
-        actions_add_flight(self->actions, ACTION_DEAD, flight, worker);
-        return;
-    }
-    inflight_state(self->inflight, flight, FLIGHT_BACKOFF);
-    timers_arm(&self->timers, &flight->timer, now_us + backoff(self, flight->attempt));
-    self->backing_off++;
-    action = actions_add_flight(self->actions, ACTION_RETRY, flight, worker);
-    action->due_us = flight->timer.due_us;
-}
-
-void attempts_give_back(struct dispatch *self, struct flight *flight)
-{
-    struct waiting query = {flight->id, flight->seen_us, flight->conversation};
-
-    flight->queued = true;
-    inflight_state(self->inflight, flight, FLIGHT_QUEUED);
-    pending_return(self->pending, flight->service, &query);
-}
-
-/* FLIGHT's attempt never came to its worker: it does not count. */
-static void take_back(struct dispatch *self, struct flight *flight)
-{
-    inflight_disown(flight);
-    flight->attempt--;
-    attempts_give_back(self, flight);
-    self->stopped = true; /* somebody else may be free for it: dispatch_feed() looks */
-}
-
-void attempts_lose(struct dispatch *self, int64_t now_us, struct worker *worker, const char *reason,
-                   bool tell)
-{
-    struct action *action;
-
-    while (worker->leases) {
-        struct lease *lease = worker->leases;
-        struct flight *flight = inflight_find(self->inflight, lease->id);
-        bool current = flight && flight->lease == lease;
-
-        if (current && lease->sent)
-            attempts_fail(self, now_us, flight, worker, span_str(reason), true);
-        else if (current)
-            take_back(self, flight);
-        inflight_end_lease(self->inflight, lease);
-    }
-    if (tell && worker->protocol != WORKER_REQ) {
-        action = actions_add_worker(self->actions, ACTION_DISCONNECT, worker);
-        action->envelope = worker->envelope;
-    }
-    action = actions_add_worker(self->actions, ACTION_LEFT, worker);
-    snprintf(action->reason, sizeof action->reason, "%s", reason);
-    workers_remove(self->workers, worker);
-}
-
-/* A lease is over: its attempt has failed. The worker may still answer and win, but counts as busy
- * until then; when it works on nothing else it is given up. */
-void attempts_expire(struct dispatch *self, int64_t now_us, struct lease *lease)
-{
-    struct flight *flight = inflight_find(self->inflight, lease->id);
-    struct worker *worker = lease->worker;
-    const char *reason = now_us >= lease->deadline_us ? "the attempt lasted longer than attempt.max"
-                                                      : "no answer within the lease";
-
-    if (flight && flight->lease == lease)
-        attempts_fail(self, now_us, flight, worker, span_str(reason), true);
-    if (!inflight_works(self->inflight, worker))
-        attempts_lose(self, now_us, worker, reason, true);
-}
 
 static void refuse(struct dispatch *self, const struct event *event, enum refusal refusal)
 {
@@ -112,22 +17,33 @@ static struct flight *answered_flight(struct dispatch *self, int64_t now_us,
                                       const struct event *event)
 {
     const struct answered_row *row = &event->answer.row;
-    struct flight *flight = inflight_find(self->inflight, event->answer.token.message_id);
-    struct service *service;
+    int64_t id = event->answer.token.message_id;
+    struct flight *flight = inflight_find(self->inflight, id);
+    struct waiting query = {.seen_us = now_us};
 
+    if (!flight || flight->state == FLIGHT_QUEUED)
+        pending_remove(self->pending, id, &query, NULL);
     if (flight)
         return flight;
-    service = pending_hold(self->pending, row->service);
-    if (!service) {
-        service = self->fallback;
-        pending_hold_again(service);
-    }
-    flight = inflight_add(self->inflight, event->answer.token.message_id, service,
-                          pending_conversation(self->pending, row->conversation_id), now_us);
+    flight = inflight_add(self->inflight, id, dispatch_service(self, row->service),
+                          pending_conversation(self->pending, row->conversation_id), query.seen_us);
     flight->attempt = event->answer.token.attempt;
     flight->leased_us = now_us;
-    flight->queued = row->seen; /* F3; if not, the tail will find it read */
     return flight;
+}
+
+/* FLIGHT's answer has come; the worker that was to have it next need not do it. */
+static void call_off(struct dispatch *self, struct flight *flight)
+{
+    struct lease *lease = flight->lease;
+
+    inflight_disown(flight);
+    if (lease && !lease->sent) {
+        struct worker *worker = lease->worker;
+        inflight_end_lease(self->inflight, lease);
+        workers_used(self->workers, worker);
+        self->stopped = true;
+    }
 }
 
 static void accept(struct dispatch *self, int64_t now_us, const struct event *event,
@@ -136,11 +52,9 @@ static void accept(struct dispatch *self, int64_t now_us, const struct event *ev
     struct flight *flight = answered_flight(self, now_us, event);
     struct action *action;
 
-    if (flight->state == FLIGHT_BACKOFF) {
-        timers_disarm(&self->timers, &flight->timer);
-        self->backing_off--;
-    }
-    inflight_disown(flight);
+    self->stopped |= flight->state == FLIGHT_BACKOFF; /* its service may have waited (D5) */
+    call_off(self, flight);
+    dispatch_engage(self, flight);
     inflight_state(self->inflight, flight, FLIGHT_COMMITTING);
     action = actions_add_flight(self->actions, ACTION_ANSWER, flight, worker);
     action->attempt = event->answer.token.attempt;
@@ -164,31 +78,46 @@ static void bury(struct dispatch *self, const struct event *event, const struct 
     actions_add_flight(self->actions, ACTION_GONE, flight, worker);
 }
 
+/* What came with EVENT's token is about FLIGHT's current attempt (D3): LEASE is its lease, or
+ * nobody has one because the gateway was restarted meanwhile. */
+static bool is_current(const struct event *event, const struct flight *flight,
+                       const struct lease *lease)
+{
+    if (!flight)
+        return false;
+    if (flight->state == FLIGHT_HELD)
+        return flight->attempt == event->answer.token.attempt;
+    return lease && flight->lease == lease;
+}
+
 /* An answer or error with a valid token. */
 static void judge(struct dispatch *self, int64_t now_us, const struct event *event,
                   struct worker *worker, const struct lease *lease)
 {
     struct flight *flight = inflight_find(self->inflight, event->answer.token.message_id);
-    bool settled = flight ? flight->state == FLIGHT_COMMITTING || flight->state == FLIGHT_SETTLED
-                          : event->answer.row.read;
+    bool settled = flight ? flight->state == FLIGHT_COMMITTING : event->answer.row.read;
 
-    if (settled) {
+    if (settled)
         refuse(self, event, REFUSED_DUPLICATE);
-    } else if (!event->answer.error) {
+    else if (!event->answer.error && !event->answer.returned)
         accept(self, now_us, event, worker);
-    } else if (flight && lease && flight->lease == lease) {
-        attempts_fail(self, now_us, flight, worker, event->answer.reason, event->answer.retry);
-    } else {
-        refuse(self, event, REFUSED_PAST); /* D3 */
-    }
+    else if (!is_current(event, flight, lease))
+        refuse(self, event, REFUSED_PAST);
+    else if (event->answer.returned)
+        failures_return(self, now_us, flight, worker, event->answer.reason);
+    else
+        failures_fail(self, now_us, flight, worker, event->answer.reason, event->answer.retry);
 }
 
-/* The lease that what WORKER says is about: a REQ worker has only one, whatever it says. */
+/* The lease that what WORKER says is about: a REQ worker has only one, whatever it says. What was
+ * not handed over yet it knows from an attempt of that number before a restart, if at all. */
 static struct lease *meant_lease(const struct worker *worker, const struct token *token)
 {
-    if (worker->protocol == WORKER_REQ)
-        return worker->leases;
-    return inflight_lease_of(worker, token->message_id, token->attempt);
+    struct lease *lease = worker->protocol == WORKER_REQ
+                              ? worker->leases
+                              : inflight_lease_of(worker, token->message_id, token->attempt);
+
+    return lease && lease->sent ? lease : NULL;
 }
 
 /* WORKER is done with LEASE (NULL: with nothing of ours). Where its attempt is still the current
@@ -199,7 +128,7 @@ static void done_with(struct dispatch *self, int64_t now_us, struct worker *work
     struct flight *flight = lease ? inflight_find(self->inflight, lease->id) : NULL;
 
     if (flight && flight->lease == lease)
-        attempts_fail(self, now_us, flight, worker, span_str("its answer was refused"), true);
+        failures_fail(self, now_us, flight, worker, span_str("its answer was refused"), true);
     if (lease)
         inflight_end_lease(self->inflight, lease);
     workers_used(self->workers, worker);
@@ -227,13 +156,31 @@ void attempts_answer(struct dispatch *self, int64_t now_us, const struct event *
         done_with(self, now_us, worker, lease);
 }
 
-/* A partial of FLIGHT's current attempt came from WORKER. */
-static void renew(struct dispatch *self, int64_t now_us, const struct flight *flight,
+void attempts_record(struct dispatch *self, struct flight *flight)
+{
+    struct lease *lease = flight->lease;
+    struct action *action;
+
+    flight->recorded = true;
+    action = actions_add_flight(self->actions, ACTION_RECORD, flight, lease->worker);
+    lease->recorded_us = lease->timer.due_us;
+    if (!lease->worker->options.heartbeats)
+        action->due_us = lease->timer.due_us;
+}
+
+/* A partial of FLIGHT's current attempt came from WORKER: it may go on, up to attempt.hard_max. */
+static void renew(struct dispatch *self, int64_t now_us, struct flight *flight,
                   const struct worker *worker)
 {
+    struct lease_times times = handout_times(flight->service, worker, now_us);
+    struct lease *lease = flight->lease;
+
+    lease->deadline_us = times.deadline_us < lease->hard_us ? times.deadline_us : lease->hard_us;
+    inflight_renew(self->inflight, lease, times.end_us);
     actions_add_flight(self->actions, ACTION_PARTIAL, flight, worker);
-    if (!worker->options.heartbeats)
-        inflight_renew(self->inflight, flight->lease, now_us + self->config.lease_us);
+    if (lease->recorded_us && !worker->options.heartbeats &&
+        lease->timer.due_us - lease->recorded_us > flight->service->rules->lease_us / 2)
+        attempts_record(self, flight); /* or a restart would give it to somebody else too early */
 }
 
 void attempts_partial(struct dispatch *self, int64_t now_us, const struct event *event)
@@ -249,7 +196,9 @@ void attempts_partial(struct dispatch *self, int64_t now_us, const struct event 
     if (!event->answer.row.found ||
         !token_verify(&self->config.key, token, &event->answer.row.digest))
         refuse(self, event, REFUSED_FORGED);
-    else if (!lease || !flight || flight->lease != lease)
+    else if (flight && flight->state == FLIGHT_HELD && flight->attempt == token->attempt)
+        holds_prolong(self, now_us, flight);
+    else if (!lease || !lease->sent || !flight || flight->lease != lease)
         refuse(self, event, REFUSED_PAST);
     else
         renew(self, now_us, flight, worker);
@@ -270,13 +219,41 @@ static struct lease *delivered_lease(const struct dispatch *self, int64_t id, ui
     return lease;
 }
 
-void attempts_delivered(struct dispatch *self, const struct event *event)
+void attempts_delivered(struct dispatch *self, int64_t now_us, const struct event *event)
 {
     struct lease *lease =
         delivered_lease(self, event->delivered.id, event->delivered.attempt, event->delivered.peer);
+    struct flight *flight;
+    int64_t after_us = self->config.record_after_us;
 
-    if (lease)
-        lease->sent = true;
+    if (!lease)
+        return;
+    lease->sent = true;
+    flight = inflight_find(self->inflight, lease->id);
+    flight->begun_us = flight->leased_us;
+    if (self->config.record_at_once > 0) {
+        self->config.record_at_once--;
+        after_us = 0;
+    }
+    if (after_us == 0)
+        attempts_record(self, flight);
+    else
+        inflight_arm(self->inflight, flight, TIMER_RECORD, now_us + after_us);
+}
+
+/* WORKER did not take the query for WHY. */
+static void pass_over(struct dispatch *self, int64_t now_us, struct worker *worker,
+                      enum undeliverable why)
+{
+    if (why == UNDELIVERABLE_PEER_GONE)
+        failures_lose(self, now_us, worker, "its connection is closed", false);
+    else if (why == UNDELIVERABLE_PEER_FULL && worker->in_flight > 0 &&
+             !inflight_works(self->inflight, worker)) /* no lease of it will end any more */
+        failures_lose(self, now_us, worker, "its queue is full and its leases are over", true);
+    else if (why == UNDELIVERABLE_PEER_FULL)
+        workers_stall(self->workers, worker);
+    else
+        timers_arm(&self->timers, &self->busy, now_us + PAUSE_US);
 }
 
 void attempts_undeliverable(struct dispatch *self, int64_t now_us, const struct event *event)
@@ -292,19 +269,11 @@ void attempts_undeliverable(struct dispatch *self, int64_t now_us, const struct 
     inflight_end_lease(self->inflight, lease);
     workers_used(self->workers, worker);
     if (event->undeliverable.why == UNDELIVERABLE_ENDED) {
-        pending_release(self->pending, inflight_remove(self->inflight, flight));
+        dispatch_forget(self, flight);
         handout_worker(self, now_us, worker);
         return;
     }
-    take_back(self, flight);
-    if (event->undeliverable.why == UNDELIVERABLE_PEER_GONE)
-        attempts_lose(self, now_us, worker, "its connection is closed", false);
-    else if (event->undeliverable.why == UNDELIVERABLE_PEER_FULL && worker->in_flight > 0 &&
-             !inflight_works(self->inflight, worker)) /* no lease of it will end any more */
-        attempts_lose(self, now_us, worker, "its queue is full and its leases are over", true);
-    else if (event->undeliverable.why == UNDELIVERABLE_PEER_FULL)
-        workers_stall(self->workers, worker);
-    else
-        timers_arm(&self->timers, &self->pause, now_us + PAUSE_US);
+    failures_take_back(self, flight);
+    pass_over(self, now_us, worker, event->undeliverable.why);
     handout_service(self, now_us, flight->service);
 }

@@ -71,18 +71,22 @@ static int send_row(struct server *self, int64_t now_us, const struct action *ac
     return error;
 }
 
-/* Has it recorded how a query ended without us. ROW: NULL when it is gone. SETTLES: the core waits
- * for it. */
-static void submit_end(struct server *self, const struct action *action, const struct tail_row *row,
-                       bool settles)
+/* True when ROW is still to be answered; else its end is recorded, or it is left to its agent. Not
+ * after its first attempt: what is on record of it must not be forgotten. */
+static bool still_wanted(struct server *self, const struct action *action,
+                         const struct tail_row *row)
 {
-    struct span nobody = span_str("");
-    struct job *job =
-        row ? job_new(JOB_END, action->id, row->conversation_id, row->to_session, row->from_session)
-            : job_new(JOB_END, action->id, nobody, nobody, nobody);
+    int64_t utc_us = clock_utc_us();
 
-    job->settles = settles;
-    committer_submit(self->committer, job);
+    if ((row->read && !action->claimed) || !intake_is_live(row, utc_us)) {
+        submit_end(self, action->id, row, action->claimed, false);
+        return false;
+    }
+    if (action->attempt == 1 && !action->claimed && intake_is_agents(self, row, utc_us)) {
+        self->stats.count[STAT_LEFT_TO_AGENTS]++;
+        return false; /* a second look brings it back (upkeep.h, U3) */
+    }
+    return true;
 }
 
 /* Loads the query, looks once more whether it still wants an answer, and sends it. Returns true
@@ -98,21 +102,18 @@ static bool deliver(struct server *self, int64_t now_us, const struct action *ac
     if (!worker)
         return false;
     *ret_why = UNDELIVERABLE_BUSY;
-    if (self->blocked_since_us == now_us)
-        return false; /* the one before it in this batch could not be read either */
     if (committer_queued(self->committer) >= (size_t)self->config.commit_queue)
         return false; /* ends are recorded one by one: do not run ahead of that (I7) */
     carry_let_go(self);
     error = tail_load(self->tail, action->id, &row);
     if (error == BRIDGE_ABSENT) {
-        submit_end(self, action, NULL, false);
+        submit_end(self, action->id, NULL, action->claimed, false);
         *ret_why = UNDELIVERABLE_ENDED;
         return false;
     }
     if (!intake_could_read(self, error))
         return false;
-    if (row.read || !intake_is_live(&row, clock_utc_us())) {
-        submit_end(self, action, &row, false);
+    if (!still_wanted(self, action, &row)) {
         *ret_why = UNDELIVERABLE_ENDED;
         tail_unload(self->tail);
         return false;
@@ -145,100 +146,6 @@ static void on_deliver(struct server *self, int64_t now_us, const struct action 
     dispatch_feed(self->dispatch, now_us, &event);
 }
 
-/* Committing. */
-
-static struct job *new_reply(enum job_kind kind, int64_t now_us, const struct action *action,
-                             const struct tail_row *row)
-{
-    struct job *job =
-        job_new(kind, action->id, row->conversation_id, row->to_session, row->from_session);
-
-    job->attempt = action->attempt;
-    job->seen_us = action->seen_us;
-    job->leased_us = action->leased_us;
-    job->answered_us = now_us;
-    memcpy(job->worker, action->worker, sizeof job->worker);
-    memcpy(job->service, action->service, sizeof job->service);
-    memcpy(job->reason, action->reason, sizeof job->reason);
-    job->settles = true;
-    return job;
-}
-
-static struct reply_facts facts_of(const struct job *job, const struct message *query)
-{
-    const struct reply_facts facts = {
-        .message_id = job->id,
-        .query = query,
-        .service = span_str(job->service),
-        .worker = span_str(job->worker),
-        .attempt = job->attempt,
-        .took_us = job->answered_us - job->seen_us,
-    };
-    return facts;
-}
-
-static void on_answer(struct server *self, int64_t now_us, const struct action *action)
-{
-    const struct answer_in_hand *hand = &self->in_hand;
-    struct reply_facts facts;
-    struct job *job;
-
-    assert(hand->loaded && hand->row.id == action->id);
-    job = new_reply(JOB_ANSWER, now_us, action, &hand->row);
-    facts = facts_of(job, &hand->query);
-    answer_compose(hand->answer, &facts, &job->text, &job->metadata);
-    committer_submit(self->committer, job);
-}
-
-static void submit_dead_row(struct server *self, int64_t now_us, const struct action *action,
-                            const struct tail_row *row)
-{
-    struct job *job = new_reply(JOB_DEAD, now_us, action, row);
-    struct reply_facts facts;
-    struct message query;
-
-    message_read(&row->columns, &query);
-    facts = facts_of(job, &query);
-    dead_compose(span_str(job->reason), &facts, &job->text, &job->metadata);
-    committer_submit(self->committer, job);
-}
-
-/* Submits the error reply of a dead query; false when its row cannot be read just now. */
-static bool submit_dead(struct server *self, int64_t now_us, const struct action *action)
-{
-    struct tail_row row;
-    int error;
-
-    carry_let_go(self);
-    error = tail_load(self->tail, action->id, &row);
-    if (error == BRIDGE_ABSENT) {
-        submit_end(self, action, NULL, true);
-        return true;
-    }
-    if (!intake_could_read(self, error))
-        return false;
-    submit_dead_row(self, now_us, action, &row);
-    tail_unload(self->tail);
-    return true;
-}
-
-void carry_dead(struct server *self, int64_t now_us, const struct action *action)
-{
-    if (submit_dead(self, now_us, action))
-        return;
-    if (self->dead_count == self->dead_room) {
-        self->dead_room = self->dead_room ? self->dead_room * 2 : 16;
-        self->dead = memory_grow(self->dead, self->dead_room * sizeof *self->dead);
-    }
-    self->dead[self->dead_count++] = *action;
-}
-
-void carry_waiting(struct server *self, int64_t now_us)
-{
-    while (self->dead_count > 0 && submit_dead(self, now_us, &self->dead[self->dead_count - 1]))
-        self->dead_count--;
-}
-
 /* The rest. */
 
 static void send_command(struct server *self, const struct peer *peer,
@@ -264,6 +171,8 @@ static void on_refused(struct server *self, const struct action *action)
                                                    STAT_REFUSED_PAST, STAT_REFUSED_FULL};
 
     self->stats.count[counter[action->refusal]]++;
+    if (action->refusal == REFUSED_DUPLICATE)
+        submit_late(self, action);
     log_event(LOG_WARN, "refused", LOG_STR("why", refusal_name(action->refusal)),
               LOG_INT("id", action->id), LOG_INT("attempt", action->attempt));
 }
@@ -282,6 +191,26 @@ static void on_left(struct server *self, const struct action *action)
               LOG_STR("service", action->service), LOG_STR("why", action->reason));
 }
 
+static void on_retry(struct server *self, int64_t now_us, const struct action *action)
+{
+    bool returned = action->kind == ACTION_RETURNED;
+
+    self->stats.count[returned ? STAT_RETURNED : STAT_RETRIED]++;
+    log_event(LOG_WARN, returned ? "returned" : "retry", LOG_INT("id", action->id),
+              LOG_INT("attempt", action->attempt), LOG_STR("worker", action->worker),
+              LOG_US("pause", action->due_us - now_us), LOG_STR("why", action->reason));
+    if (!returned || action->recorded)
+        submit_action(self, now_us, action);
+}
+
+static void on_adopted(struct server *self, const struct action *action)
+{
+    self->stats.count[STAT_ADOPTED]++;
+    log_event(LOG_INFO, "resumed", LOG_INT("id", action->id), LOG_INT("attempt", action->attempt),
+              LOG_STR("worker", action->worker),
+              LOG_STR("say", "its worker still has it: it is not executed again"));
+}
+
 static void carry(struct server *self, int64_t now_us, const struct action *action)
 {
     switch (action->kind) {
@@ -289,19 +218,22 @@ static void carry(struct server *self, int64_t now_us, const struct action *acti
         on_deliver(self, now_us, action);
         break;
     case ACTION_ANSWER:
-        on_answer(self, now_us, action);
-        break;
-    case ACTION_DEAD:
-        carry_dead(self, now_us, action);
+        submit_answer(self, now_us, action);
         break;
     case ACTION_GONE:
-        submit_end(self, action, NULL, true);
+        submit_gone(self, action);
+        break;
+    case ACTION_CLAIM:
+    case ACTION_RECORD:
+    case ACTION_DEAD:
+        submit_action(self, now_us, action);
         break;
     case ACTION_RETRY:
-        self->stats.count[STAT_RETRIED]++;
-        log_event(LOG_WARN, "retry", LOG_INT("id", action->id), LOG_INT("attempt", action->attempt),
-                  LOG_STR("worker", action->worker), LOG_US("pause", action->due_us - now_us),
-                  LOG_STR("why", action->reason));
+    case ACTION_RETURNED:
+        on_retry(self, now_us, action);
+        break;
+    case ACTION_ADOPTED:
+        on_adopted(self, action);
         break;
     case ACTION_HEARTBEAT:
         on_heartbeat(self, action);

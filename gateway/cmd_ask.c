@@ -208,8 +208,8 @@ static int enter_conversation(struct question *self)
     int64_t now = clock_utc_us();
     if (!option.conversation) {
         const char *responder = option.service ? option.service : "default";
-        int error = conversation_make(self->db, "ask", responder,
-                                      ttl_of_new_conversation() / SECOND_US, now, &made);
+        int error = conversation_make_ours(self->db, "ask", responder,
+                                           ttl_of_new_conversation() / SECOND_US, now, &made);
         if (error)
             return problem_bridge("ask", &self->place, error, self->db);
         strcpy(self->conversation, made.id);

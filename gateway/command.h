@@ -9,5 +9,10 @@ extern const struct cli_command cmd_serve;
 extern const struct cli_command cmd_work;
 extern const struct cli_command cmd_ask;
 extern const struct cli_command cmd_status;
+extern const struct cli_command cmd_dead;
+extern const struct cli_command cmd_pause;
+extern const struct cli_command cmd_resume;
+extern const struct cli_command cmd_drain;
+extern const struct cli_command cmd_doctor;
 
 #endif

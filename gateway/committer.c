@@ -1,6 +1,5 @@
-#include "gateway/committer.h"
+#include "gateway/committer_inside.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -9,10 +8,6 @@
 
 #include "adapters/host/clock.h"
 
-/* Checkpoint before the others' automatic one at 1000 pages. One that somebody's reading cut short
- * has waited 20 ms for it with the lock held: the next try is so many frames, or so long, later. */
-#define WAL_FRAMES_MAX 400
-#define CHECKPOINT_AGAIN_US 1000000
 /* Of text in one transaction, so that no group holds the lock for long. */
 #define GROUP_BYTES (4u << 20)
 /* Pauses between tries for the write lock, doubling. SQLite's own handler sleeps up to 100 ms and
@@ -21,37 +16,11 @@
 #define BUSY_MAX_US 20000
 /* A lock that is not to be had for so long is worth telling. */
 #define BUSY_TELL_US 1000000
-/* Tries for a COMMIT that readers are in the way of, and the pause between them: about 100 ms. */
-#define COMMIT_TRIES 50
-#define COMMIT_PAUSE_US 2000
 /* Pauses after a failure that may pass, doubling. */
 #define PAUSE_FIRST_US 50000
 #define PAUSE_MAX_US 2000000
 
-struct committer {
-    struct store *store;
-    struct committer_config config;
-    pthread_t thread;
-    int event_fd;
-    atomic_bool holds;
-    pthread_mutex_t mutex;  /* guards all below */
-    pthread_cond_t changed; /* todo, stop or abandon has changed; on CLOCK_MONOTONIC */
-    struct job_list todo, done;
-    bool waits;   /* the thread waits for todo */
-    bool stop;    /* end when todo is empty */
-    bool abandon; /* end now */
-    struct committer_view view;
-    size_t in_hand; /* jobs of the group being committed */
-    /* the thread's own */
-    int64_t free_at_us;    /* C2: no lock before */
-    size_t alone_left;     /* C4: jobs to commit one by one, after one spoiled its group */
-    int checkpoint_error;  /* that nothing may be written after (C3) */
-    int checkpoint_frames; /* the next try when the WAL has so many frames, */
-    int64_t checkpoint_us; /* or at this time */
-    char words[sizeof((struct committer_view *)0)->explanation]; /* SQLite's for a failure */
-};
-
-static void ring(struct committer *self)
+void committer_ring(struct committer *self)
 {
     const uint64_t one = 1;
     ssize_t written = write(self->event_fd, &one, sizeof one);
@@ -71,12 +40,10 @@ static void set_state(struct committer *self, enum committer_state state, const 
     snprintf(self->view.explanation, sizeof self->view.explanation, "%s", explanation);
     pthread_mutex_unlock(&self->mutex);
     if (news)
-        ring(self);
+        committer_ring(self);
 }
 
-/* Sleeps for PAUSE_US and until C2 allows the lock, or less when the thread is to end at once.
- * Returns false then. */
-static bool rest(struct committer *self, int64_t pause_us)
+bool committer_rest(struct committer *self, int64_t pause_us)
 {
     int64_t until_us = clock_mono_us() + pause_us;
     struct timespec until;
@@ -93,124 +60,12 @@ static bool rest(struct committer *self, int64_t pause_us)
     return go_on;
 }
 
-static int write_job(struct committer *self, struct job *job)
-{
-    const struct store_reply reply = {
-        .message_id = job->id,
-        .conversation_id = span_str(job->conversation_id),
-        .from_session = span_str(job->from_session),
-        .to_session = span_str(job->to_session),
-        .text = buffer_span(&job->text),
-        .metadata = buffer_span(&job->metadata),
-        .dead = job->kind == JOB_DEAD,
-    };
-
-    if (job->kind == JOB_END)
-        return store_end(self->store, &reply, &job->outcome);
-    return store_reply(self->store, &reply, &job->outcome);
-}
-
-/* Keeps SQLite's words for a failure before the ROLLBACK that follows makes it forget them. */
-static void keep_words(struct committer *self)
-{
-    snprintf(self->words, sizeof self->words, "%s", store_explain(self->store));
-}
-
-/* COMMIT. In rollback-journal mode readers may be in its way: the group stays open and no new one
- * comes in, so they are waited for, but not for long. */
-static int commit(struct committer *self)
-{
-    int error = store_commit(self->store);
-
-    for (int tries = 1; error == BRIDGE_BUSY && tries < COMMIT_TRIES; tries++) {
-        if (!rest(self, COMMIT_PAUSE_US))
-            break;
-        error = store_commit(self->store);
-    }
-    return error;
-}
-
-/* Writes and commits the group that has begun, or undoes all of it. */
-static int write_group(struct committer *self, struct job_list *group)
-{
-    int error = BRIDGE_OK;
-
-    for (struct job *job = group->first; job && !error; job = job->next)
-        error = write_job(self, job);
-    if (!error)
-        error = commit(self);
-    if (error) {
-        keep_words(self);
-        store_rollback(self->store);
-    }
-    return error;
-}
-
-/* True for what nothing may be written after (C3): a failed fsync, tried again, would succeed
- * without what it had lost. */
-static bool is_fatal(int error)
-{
-    return error == BRIDGE_IO || error == BRIDGE_CORRUPT || error == BRIDGE_NOT_SQLITE;
-}
-
-/* Keeps the WAL small. Returns BRIDGE_OK, or an error that is_fatal(). */
-static int checkpoint(struct committer *self)
-{
-    int frames = store_wal_frames(self->store);
-    bool complete = false;
-    int error;
-
-    if (frames < WAL_FRAMES_MAX ||
-        (frames < self->checkpoint_frames && clock_mono_us() < self->checkpoint_us))
-        return BRIDGE_OK;
-    error = store_checkpoint(self->store, &complete);
-    if (error)
-        keep_words(self);
-    self->checkpoint_frames = complete ? 0 : frames + WAL_FRAMES_MAX;
-    self->checkpoint_us = complete ? 0 : clock_mono_us() + CHECKPOINT_AGAIN_US;
-    pthread_mutex_lock(&self->mutex);
-    self->view.checkpoints++;
-    self->view.checkpoints_partial += !complete;
-    pthread_mutex_unlock(&self->mutex);
-    return is_fatal(error) ? error : BRIDGE_OK;
-}
-
-/* One try at the whole group, and the rest that it costs (C2). Returns BRIDGE_OK or why nothing of
- * it was committed. */
-static int commit_group(struct committer *self, struct job_list *group)
-{
-    int64_t start_us = clock_mono_us();
-    int64_t held_us;
-    int error = store_begin(self->store, clock_utc_us());
-
-    if (error) {
-        keep_words(self);
-        return error;
-    }
-    atomic_store(&self->holds, true);
-    error = write_group(self, group);
-    if (!error)
-        self->checkpoint_error = checkpoint(self);
-    held_us = clock_mono_us() - start_us;
-    atomic_store(&self->holds, false);
-    if (error)
-        ring(self); /* as the report of a commit will */
-    self->free_at_us =
-        start_us + held_us + held_us * (100 - (int64_t)self->config.duty) / self->config.duty;
-    pthread_mutex_lock(&self->mutex);
-    self->view.groups += !error;
-    self->view.jobs += error ? 0 : group->count;
-    self->view.held_us += held_us;
-    pthread_mutex_unlock(&self->mutex);
-    return error;
-}
-
 /* Says what a failure makes of our state. False: nothing more may be written (C3). */
 static bool note_failure(struct committer *self, int error)
 {
     enum committer_state state = COMMITTER_FAILING;
 
-    if (is_fatal(error))
+    if (committer_is_fatal(error))
         state = COMMITTER_DEAD;
     else if (error == BRIDGE_FULL)
         state = COMMITTER_FULL;
@@ -232,15 +87,15 @@ static bool is_stopping(struct committer *self)
     return stop;
 }
 
-/* Tries GROUP until the write lock is to be had. Returns as commit_group(), or BRIDGE_BUSY when the
- * thread is to end. */
+/* Tries GROUP until the write lock is to be had. Returns as committer_try(), or BRIDGE_BUSY when
+ * the thread is to end. */
 static int outwait(struct committer *self, struct job_list *group)
 {
     int64_t since_us = clock_mono_us();
     int64_t pause_us = BUSY_FIRST_US;
     int error;
 
-    while ((error = commit_group(self, group)) == BRIDGE_BUSY) {
+    while ((error = committer_try(self, group)) == BRIDGE_BUSY) {
         pthread_mutex_lock(&self->mutex);
         self->view.busy++;
         pthread_mutex_unlock(&self->mutex);
@@ -249,7 +104,7 @@ static int outwait(struct committer *self, struct job_list *group)
             if (is_stopping(self))
                 break;
         }
-        if (!rest(self, pause_us))
+        if (!committer_rest(self, pause_us))
             break;
         if (pause_us < BUSY_MAX_US)
             pause_us *= 2;
@@ -260,12 +115,14 @@ static int outwait(struct committer *self, struct job_list *group)
 /* Hands back GROUP, which has ended. */
 static void report(struct committer *self, struct job_list *group)
 {
+    committer_reach(self, POINT_BEFORE_REPORT);
     set_state(self, COMMITTER_OK, "");
     pthread_mutex_lock(&self->mutex);
     job_list_move(&self->done, group);
     self->in_hand = 0;
     pthread_mutex_unlock(&self->mutex);
-    ring(self);
+    committer_ring(self);
+    committer_reach(self, POINT_AFTER_REPORT);
 }
 
 /* Commits GROUP, however long it takes. Returns false when the thread must end; what is in GROUP
@@ -286,7 +143,7 @@ static bool see_through(struct committer *self, struct job_list *group)
         }
         if (error == BRIDGE_REFUSED)
             return true; /* the caller takes it apart */
-        if (!note_failure(self, error) || is_stopping(self) || !rest(self, pause_us))
+        if (!note_failure(self, error) || is_stopping(self) || !committer_rest(self, pause_us))
             return false;
         if (pause_us < PAUSE_MAX_US)
             pause_us *= 2;
@@ -295,29 +152,46 @@ static bool see_through(struct committer *self, struct job_list *group)
     return !self->checkpoint_error || note_failure(self, self->checkpoint_error);
 }
 
-/* Waits for jobs and takes a group of them. False: the thread is to end. */
+/* Waits until there are jobs, the thread is to end, or a checkpoint is due. The caller has the
+ * mutex. */
+static void wait_for_work(struct committer *self)
+{
+    const int64_t due_us = self->checkpoints.due_us;
+    const struct timespec due = {due_us / 1000000, due_us % 1000000 * 1000};
+
+    self->waits = true;
+    while (!self->abandon && !self->stop && self->todo.count == 0 && clock_mono_us() < due_us) {
+        if (due_us == INT64_MAX)
+            pthread_cond_wait(&self->changed, &self->mutex);
+        else
+            pthread_cond_timedwait(&self->changed, &self->mutex, &due);
+    }
+    self->waits = false;
+}
+
+/* Waits for jobs and takes a group of them; an empty one when something else came first. False: the
+ * thread is to end. */
 static bool take_group(struct committer *self, struct job_list *ret_group)
 {
     const struct timespec free_at = {self->free_at_us / 1000000, self->free_at_us % 1000000 * 1000};
     size_t most = self->alone_left ? 1 : self->config.group;
     size_t bytes = 0;
+    bool go_on;
 
     pthread_mutex_lock(&self->mutex);
-    self->waits = true;
-    while (!self->abandon && !self->stop && self->todo.count == 0)
-        pthread_cond_wait(&self->changed, &self->mutex);
-    self->waits = false;
+    wait_for_work(self);
     while (!self->abandon && clock_mono_us() < self->free_at_us) /* meanwhile the group grows */
         pthread_cond_timedwait(&self->changed, &self->mutex, &free_at);
     while (!self->abandon && self->todo.count > 0 && ret_group->count < most &&
            bytes < GROUP_BYTES) {
         struct job *job = job_list_take(&self->todo);
-        bytes += job->text.size + job->metadata.size;
+        bytes += job->text.size + job->metadata.size + job->whole.size;
         job_list_add(ret_group, job);
     }
     self->in_hand = ret_group->count;
+    go_on = ret_group->count > 0 || (!self->abandon && !self->stop);
     pthread_mutex_unlock(&self->mutex);
-    return ret_group->count > 0;
+    return go_on;
 }
 
 /* Puts a group that one of its rows spoiled back in front, to be committed one by one (C4). */
@@ -338,6 +212,12 @@ static void *run(void *context)
     struct job_list group = {NULL, NULL, 0};
 
     while (take_group(self, &group)) {
+        if (group.count == 0) {
+            committer_tidy(self);
+            if (self->checkpoint_error && !note_failure(self, self->checkpoint_error))
+                break;
+            continue;
+        }
         if (self->alone_left)
             self->alone_left--;
         if (!see_through(self, &group))
@@ -356,6 +236,7 @@ struct committer *committer_new(struct store *store, const struct committer_conf
 
     self->store = store;
     self->config = *config;
+    checkpoints_init(&self->checkpoints);
     self->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     pthread_mutex_init(&self->mutex, NULL);
     pthread_condattr_init(&attributes);

@@ -11,7 +11,9 @@
  *      COMMITTER_DEAD, nothing more is written, and the process must end; what was not reported is
  *      unanswered in the file.
  *
- *  C4. What one row's constraint or trigger refuses does not stop the others of its group.
+ *  C4. What one row's constraint or trigger refuses does not stop the others of its group, nor does
+ *      a job of our own upkeep that cannot be done any more (job_write.h). A reply that fails
+ *      without being refused is kept and tried again (C3): it has been paid for.
  *
  *  C5. A drain ends: what cannot be committed because of what C3 outwaits is dropped; it is
  *      unanswered in the file.
@@ -27,9 +29,23 @@
 
 struct committer;
 
+/* Where the thread is: for tests that stop or kill the process there. */
+enum committer_point {
+    POINT_BEFORE_BEGIN,
+    POINT_BETWEEN, /* after each job's statements */
+    POINT_BEFORE_COMMIT,
+    POINT_AFTER_COMMIT,
+    POINT_BEFORE_REPORT,
+    POINT_AFTER_REPORT
+};
+/* Called on the committer's own thread. */
+typedef void committer_point_fn(void *context, enum committer_point point);
+
 struct committer_config {
-    unsigned duty; /* percent of the time that the write lock may be held, 1 to 100 */
-    size_t group;  /* jobs in one transaction at most */
+    unsigned duty;             /* percent of the time that the write lock may be held, 1 to 100 */
+    size_t group;              /* jobs in one transaction at most */
+    committer_point_fn *point; /* NULL: none */
+    void *point_context;
 };
 
 enum committer_state {
@@ -46,9 +62,11 @@ struct committer_view {
     int64_t state_since_us;  /* monotonic */
     char explanation[200];   /* SQLite's words for the state; "" when OK */
     size_t queued;           /* jobs that wait or are being committed */
-    uint64_t groups, jobs;   /* committed so far */
+    uint64_t groups;         /* committed so far, */
+    uint64_t jobs;           /*   and the ends of queries among them (ANSWER to GONE) */
     uint64_t busy, failures; /* times the lock was not to be had; other failures */
     uint64_t checkpoints, checkpoints_partial;
+    int wal_frames;  /* after the last commit or try; 0 after a complete checkpoint */
     int64_t held_us; /* time that the write lock was held, all in all */
 };
 

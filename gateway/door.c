@@ -10,9 +10,8 @@
 
 #define MESSAGES_AT_ONCE 200 /* from one door in one turn of the loop */
 
-/* Says no to a bare peer, which waits for one frame. */
-static void tell_bare(struct server *self, const struct peer *peer, const struct envelope *envelope,
-                      const char *error)
+void door_tell(struct server *self, const struct peer *peer, const struct envelope *envelope,
+               const char *error)
 {
     struct buffer json;
     struct span frame;
@@ -65,9 +64,8 @@ static bool body_text(const struct span *frame, size_t count, struct buffer *sto
     return true;
 }
 
-/* PEER broke the protocol: if it is a worker, it is one no longer, and it is told so. */
-static void expel(struct server *self, int64_t now_us, const struct peer *peer,
-                  const struct envelope *envelope, const char *reason)
+void door_expel(struct server *self, int64_t now_us, const struct peer *peer,
+                const struct envelope *envelope, const char *reason)
 {
     const struct worker *worker = dispatch_worker(self->dispatch, peer);
     bool bare = worker && worker->protocol == WORKER_REQ;
@@ -79,7 +77,7 @@ static void expel(struct server *self, int64_t now_us, const struct peer *peer,
     if (worker)
         carry_event(self, now_us, &event);
     if (bare)
-        tell_bare(self, peer, envelope, reason);
+        door_tell(self, peer, envelope, reason);
     else
         tell_disconnect(self, peer, envelope);
 }
@@ -102,12 +100,11 @@ static bool feed_answer(struct server *self, int64_t now_us, const struct peer *
     buffer_init(&reason);
     event.answer.peer = peer;
     event.answer.row.found = error == BRIDGE_OK;
+    hand->answer = answer;
     if (event.answer.row.found) {
         hand->loaded = true;
-        hand->answer = answer;
         message_read(&hand->row.columns, &hand->query);
         event.answer.row.read = hand->row.read;
-        event.answer.row.seen = id <= tail_cursor(self->tail);
         token_digest(hand->row.conversation_id, hand->row.columns.text, &event.answer.row.digest);
         event.answer.row.service = intake_service(&hand->row, &hand->query);
         event.answer.row.conversation_id = hand->row.conversation_id;
@@ -117,9 +114,10 @@ static bool feed_answer(struct server *self, int64_t now_us, const struct peer *
     else
         token_sign(&self->key, id, attempt, &event.answer.row.digest, &event.answer.token);
     event.answer.error = answer->kind == ANSWER_ERROR && !partial;
+    event.answer.returned = answer->kind == ANSWER_RETURN && !partial;
     event.answer.retry = answer->retry;
-    if (event.answer.error)
-        answer_reason(answer, &reason);
+    if (event.answer.error || event.answer.returned)
+        answer_reason(answer, &self->redactor, &reason);
     event.answer.reason = buffer_span(&reason);
     carry_event(self, now_us, &event);
     carry_let_go(self);
@@ -141,9 +139,9 @@ static bool on_mdp_answer(struct server *self, int64_t now_us, const struct peer
 
     buffer_init(&storage);
     if (token_parse(message->address, &token) < 0) {
-        expel(self, now_us, peer, envelope, "the client address of its answer is not a token");
+        door_expel(self, now_us, peer, envelope, "the client address of its answer is not a token");
     } else if (!body_text(message->body, message->body_count, &storage, &body)) {
-        expel(self, now_us, peer, envelope, "its answer is too large");
+        door_expel(self, now_us, peer, envelope, "its answer is too large");
     } else {
         answer_read(body, &answer);
         read = feed_answer(self, now_us, peer, NULL, &token, &answer, partial);
@@ -156,47 +154,6 @@ static bool on_mdp_answer(struct server *self, int64_t now_us, const struct peer
     return read;
 }
 
-static void refuse_ready(struct server *self, int64_t now_us, const struct peer *peer,
-                         enum worker_protocol protocol, const struct envelope *envelope,
-                         const char *reason)
-{
-    if (protocol == WORKER_REQ && !dispatch_worker(self->dispatch, peer)) {
-        self->stats.count[STAT_BAD_FRAMES]++;
-        tell_bare(self, peer, envelope, reason);
-        return;
-    }
-    expel(self, now_us, peer, envelope, reason);
-}
-
-static void feed_ready(struct server *self, int64_t now_us, const struct peer *peer,
-                       enum worker_protocol protocol, const struct envelope *envelope,
-                       struct span service, struct span options_json)
-{
-    struct worker_options options;
-    struct event event = {.kind = EVENT_READY};
-
-    if (options_read(options_json, &options) < 0 ||
-        (service.size > 0 && !message_service_ok(service))) {
-        log_event(LOG_WARN, "bad-ready", LOG_SPAN("service", service),
-                  LOG_SPAN("options", options_json),
-                  LOG_STR("say", "a READY whose service or options are not as WIRE.md says"));
-        refuse_ready(self, now_us, peer, protocol, envelope,
-                     "bad READY: service or options are not valid");
-        return;
-    }
-    if (protocol == WORKER_REQ)
-        options.slots = 1;
-    event.ready.peer = peer;
-    event.ready.protocol = protocol;
-    event.ready.envelope = envelope;
-    event.ready.service = service.size ? service : span_str(SERVICE_ALL);
-    event.ready.options = &options;
-    carry_event(self, now_us, &event);
-    if (!dispatch_worker(self->dispatch, peer))
-        refuse_ready(self, now_us, peer, protocol, envelope,
-                     "no room for another worker or service: try again later");
-}
-
 static bool on_mdp(struct server *self, int64_t now_us, const struct peer *peer,
                    const struct envelope *envelope, const struct span *frame, size_t count)
 {
@@ -204,13 +161,13 @@ static bool on_mdp(struct server *self, int64_t now_us, const struct peer *peer,
     struct mdp_message message;
 
     if (mdp_read(frame, count, &message) < 0 || message.command == MDP_REQUEST) {
-        expel(self, now_us, peer, envelope, "it sent a malformed Majordomo command");
+        door_expel(self, now_us, peer, envelope, "it sent a malformed Majordomo command");
         return true;
     }
     switch (message.command) {
     case MDP_READY:
-        feed_ready(self, now_us, peer, WORKER_MDP_02, envelope, message.service, message.options);
-        return true;
+        return ready_feed(self, now_us, peer, WORKER_MDP_02, envelope, message.service,
+                          message.options);
     case MDP_PARTIAL:
     case MDP_FINAL:
         return on_mdp_answer(self, now_us, peer, envelope, &message);
@@ -251,35 +208,22 @@ static bool on_bare_answer(struct server *self, int64_t now_us, const struct pee
 
     buffer_init(&storage);
     if (!body_text(frame, count, &storage, &body)) {
-        expel(self, now_us, peer, envelope, "its answer is too large");
+        door_expel(self, now_us, peer, envelope, "its answer is too large");
     } else {
         answer_read(body, &answer);
         named = answer.token.size > 0 && token_parse(answer.token, &token) == 0;
         if (named || (worker && worker->leases))
             read = feed_answer(self, now_us, peer, worker, named ? &token : NULL, &answer, false);
         else if (worker)
-            expel(self, now_us, peer, envelope, "it answered without a query: say READY again");
+            door_expel(self, now_us, peer, envelope,
+                       "it answered without a query: say READY again");
         if (read && !worker) {
             self->stats.count[STAT_STRANGERS]++;
-            tell_bare(self, peer, envelope, "not registered here: open with READY or ASK");
+            door_tell(self, peer, envelope, "not registered here: open with READY or ASK");
         }
     }
     buffer_done(&storage);
     return read;
-}
-
-static void on_ask(struct server *self, int64_t now_us, const struct peer *peer,
-                   const struct envelope *envelope, struct span service)
-{
-    struct span frame;
-
-    if (!span_is(service, "tailgate.status")) {
-        self->stats.count[STAT_UNSUPPORTED]++;
-        tell_bare(self, peer, envelope, "no such built-in service: tailgate.status is there");
-        return;
-    }
-    frame = status_text(self, now_us);
-    carry_send(self, peer, envelope, &frame, 1);
 }
 
 static bool on_bare(struct server *self, int64_t now_us, const struct peer *peer,
@@ -290,17 +234,18 @@ static bool on_bare(struct server *self, int64_t now_us, const struct peer *peer
     struct opening opening;
 
     if (worker && worker->protocol != WORKER_REQ) {
-        expel(self, now_us, peer, envelope, "it sent something that is not Majordomo");
+        door_expel(self, now_us, peer, envelope, "it sent something that is not Majordomo");
         return true;
     }
     opening_read(frame, count, &opening);
     if (opening.kind == OPENING_READY) {
-        feed_ready(self, now_us, peer, WORKER_REQ, envelope, opening.service, opening.options);
+        return ready_feed(self, now_us, peer, WORKER_REQ, envelope, opening.service,
+                          opening.options);
     } else if (opening.kind == OPENING_ASK && !answering) {
-        on_ask(self, now_us, peer, envelope, opening.service);
+        control_ask(self, now_us, peer, envelope, opening.service, opening.body);
     } else if (opening.kind == OPENING_QUERY && !worker) {
         self->stats.count[STAT_UNSUPPORTED]++;
-        tell_bare(self, peer, envelope,
+        door_tell(self, peer, envelope,
                   "this version takes no queries on the gate: insert them into the bridge");
     } else {
         return on_bare_answer(self, now_us, peer, envelope, frame, count);

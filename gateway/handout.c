@@ -1,8 +1,14 @@
 #include "gateway/core.h"
 
+/* Nothing may be handed over, whoever is free and whatever waits. */
+static bool stands_still(const struct dispatch *self)
+{
+    return self->draining || self->paused;
+}
+
 static bool may_deliver(struct dispatch *self)
 {
-    if (self->draining || self->pause.place)
+    if (stands_still(self) || self->busy.place)
         return false;
     if (inflight_outstanding(self->inflight) < self->config.queue)
         return true;
@@ -10,8 +16,31 @@ static bool may_deliver(struct dispatch *self)
     return false;
 }
 
-/* The flight for what pending gave out, ready for its next attempt; NULL when it is settled
- * already. */
+/* SERVICE has something that may go out (D5). */
+static bool gives(const struct dispatch *self, const struct service *service)
+{
+    return pending_gives(service) && service->backing_off < self->config.queue;
+}
+
+struct lease_times handout_times(const struct service *service, const struct worker *worker,
+                                 int64_t now_us)
+{
+    const struct rules *rules = service->rules;
+    struct lease_times times = {
+        .now_us = now_us,
+        .end_us = now_us + rules->lease_us,
+        .deadline_us = now_us + rules->attempt_max_us,
+        .hard_us = now_us + rules->attempt_hard_max_us,
+    };
+
+    if (times.hard_us < times.deadline_us)
+        times.deadline_us = times.hard_us;
+    if (worker->options.heartbeats)
+        times.end_us = times.deadline_us;
+    return times;
+}
+
+/* The flight for what pending gave out. */
 static struct flight *board(struct dispatch *self, struct service *service,
                             const struct waiting *query)
 {
@@ -19,76 +48,133 @@ static struct flight *board(struct dispatch *self, struct service *service,
 
     if (!flight) {
         pending_hold_again(service);
-        return inflight_add(self->inflight, query->id, service, query->conversation,
-                            query->seen_us);
+        flight =
+            inflight_add(self->inflight, query->id, service, query->conversation, query->seen_us);
     }
-    flight->queued = false;
-    if (flight->state == FLIGHT_SETTLED)
-        pending_release(self->pending, inflight_remove(self->inflight, flight));
-    else if (flight->state == FLIGHT_QUEUED)
-        return flight;
-    return NULL;
+    flight->single = query->single;
+    return flight;
 }
 
-/* Gives the next query of SERVICE to WORKER. */
-static void deliver(struct dispatch *self, int64_t now_us, struct service *service,
-                    struct worker *worker)
+/* Has FLIGHT, which is leased, sent to its worker. */
+static void send(struct dispatch *self, const struct flight *flight)
 {
-    const struct dispatch_config *config = &self->config;
-    struct waiting query;
-    struct flight *flight = NULL;
+    struct worker *worker = flight->lease->worker;
+    struct action *action = actions_add_flight(self->actions, ACTION_DELIVER, flight, worker);
 
-    pending_hold_again(service); /* it may lose its last query here */
-    if (pending_take(self->pending, service, &query))
-        flight = board(self, service, &query);
-    if (flight) {
-        int64_t deadline_us = now_us + config->attempt_max_us;
-        int64_t end_us = worker->options.heartbeats ? deadline_us : now_us + config->lease_us;
-        struct action *action;
+    action->deadline_us = flight->lease->deadline_us;
+}
 
-        inflight_lease(self->inflight, flight, worker, now_us, end_us, deadline_us);
-        workers_used(self->workers, worker);
-        worker->sent_us = now_us;
-        action = actions_add_flight(self->actions, ACTION_DELIVER, flight, worker);
-        action->deadline_us = deadline_us;
+/* Has FLIGHT's row claimed before it is sent (D7); nothing runs out meanwhile. */
+static void claim(struct dispatch *self, struct flight *flight)
+{
+    struct worker *worker = flight->lease->worker;
+    struct action *action;
+
+    flight->lease->deadline_us = flight->lease->hard_us = INT64_MAX;
+    inflight_renew(self->inflight, flight->lease, INT64_MAX);
+    if (flight->claiming)
+        return; /* for another worker, which was lost meanwhile */
+    flight->claiming = flight->recorded = true;
+    action = actions_add_flight(self->actions, ACTION_CLAIM, flight, worker);
+    if (!worker->options.heartbeats)
+        action->due_us = flight->leased_us + flight->service->rules->lease_us;
+    flight->lease->recorded_us = action->due_us;
+}
+
+/* FLIGHT's lease begins: its row is claimed. */
+static void send_claimed(struct dispatch *self, int64_t now_us, struct flight *flight)
+{
+    struct lease_times times = handout_times(flight->service, flight->lease->worker, now_us);
+
+    flight->leased_us = now_us;
+    flight->lease->deadline_us = times.deadline_us;
+    flight->lease->hard_us = times.hard_us;
+    inflight_renew(self->inflight, flight->lease, times.end_us);
+    send(self, flight);
+}
+
+/* FLIGHT does not go to its worker, which is free again. */
+static void withdraw(struct dispatch *self, struct flight *flight)
+{
+    struct worker *worker = flight->lease->worker;
+
+    inflight_end_lease(self->inflight, flight->lease);
+    workers_used(self->workers, worker);
+}
+
+void handout_claimed(struct dispatch *self, int64_t now_us, const struct event *event)
+{
+    struct flight *flight = inflight_find(self->inflight, event->claimed.id);
+
+    if (!flight || !flight->claiming)
+        return;
+    flight->claiming = false;
+    flight->claimed = event->claimed.ours;
+    if (flight->state == FLIGHT_LEASED && flight->lease->sent)
+        return; /* a worker that had it before the restart has taken it up again */
+    if (flight->state == FLIGHT_LEASED && flight->claimed) {
+        if (stands_still(self) || flight->service->paused) {
+            withdraw(self, flight);
+            failures_take_back(self, flight);
+        } else {
+            send_claimed(self, now_us, flight);
+        }
+        return;
     }
-    pending_release(self->pending, service);
+    if (flight->claimed || flight->state == FLIGHT_COMMITTING)
+        return;
+    if (flight->state == FLIGHT_LEASED)
+        withdraw(self, flight);
+    pending_remove(self->pending, flight->id, NULL, NULL);
+    dispatch_forget(self, flight);
+    self->stopped = true; /* its worker is free, and its conversation */
+}
+
+/* Gives the next query of SERVICE to whom it is best given; somebody is free for it. */
+static void deliver(struct dispatch *self, int64_t now_us, struct service *service)
+{
+    struct waiting query;
+    struct worker *worker;
+    struct flight *flight;
+    struct lease_times times;
+
+    if (!pending_take(self->pending, service, &query))
+        return;
+    flight = board(self, service, &query);
+    worker = workers_pick(self->workers, service, query.conversation);
+    times = handout_times(service, worker, now_us);
+    flight->attempt++;
+    inflight_lease(self->inflight, flight, worker, flight->attempt, &times);
+    workers_used(self->workers, worker);
+    workers_chose(self->workers, worker, query.conversation);
+    worker->sent_us = now_us;
+    if (flight->claimed || !self->config.claim)
+        send(self, flight);
+    else
+        claim(self, flight);
 }
 
 void handout_service(struct dispatch *self, int64_t now_us, struct service *service)
 {
-    struct worker *worker;
-
-    pending_hold_again(service);
-    while (service->backlog > 0 && (worker = workers_next(self->workers, service)) &&
-           may_deliver(self))
-        deliver(self, now_us, service, worker);
+    pending_hold_again(service); /* it may lose its last query here */
+    while (gives(self, service) && workers_free(self->workers, service) && may_deliver(self))
+        deliver(self, now_us, service);
     pending_release(self->pending, service);
 }
 
-/* Lets workers for all services take from the services in turn. */
-static void serve_in_turn(struct dispatch *self, int64_t now_us)
-{
-    struct service *service;
-
-    while (workers_any_idle(self->workers) && pending_backlog(self->pending) > 0 &&
-           may_deliver(self)) {
-        service = pending_turn(self->pending);
-        deliver(self, now_us, service, workers_next(self->workers, service));
-    }
-}
-
-/* One query for each service in turn: none of them takes all the room that has come free. */
-void handout_all(struct dispatch *self, int64_t now_us)
+/* One query for each service in turn, as long as somebody is free: none of them takes all the room
+ * that has come free. ALL: only workers for all services count, so the ring ends with them. */
+static void serve_in_turn(struct dispatch *self, int64_t now_us, bool all)
 {
     const struct service *in_vain = NULL; /* the first that found nobody since the last delivery */
     struct service *service;
 
-    self->stopped = false;
-    while (may_deliver(self) && (service = pending_turn(self->pending)) && service != in_vain) {
-        struct worker *worker = workers_next(self->workers, service);
-        if (worker) {
-            deliver(self, now_us, service, worker);
+    while ((!all || workers_any_idle(self->workers)) && may_deliver(self) &&
+           (service = pending_turn(self->pending)) && service != in_vain) {
+        if (gives(self, service) && workers_free(self->workers, service)) {
+            pending_hold_again(service);
+            deliver(self, now_us, service);
+            pending_release(self->pending, service);
             in_vain = NULL;
         } else if (!in_vain) {
             in_vain = service;
@@ -96,10 +182,16 @@ void handout_all(struct dispatch *self, int64_t now_us)
     }
 }
 
+void handout_all(struct dispatch *self, int64_t now_us)
+{
+    self->stopped = false;
+    serve_in_turn(self, now_us, false);
+}
+
 void handout_worker(struct dispatch *self, int64_t now_us, const struct worker *worker)
 {
     if (worker->service)
         handout_service(self, now_us, worker->service);
     else
-        serve_in_turn(self, now_us);
+        serve_in_turn(self, now_us, true);
 }

@@ -5,10 +5,12 @@
 
 #include "proto/buffer.h"
 
+#define STATES (FLIGHT_COMMITTING + 1)
+
 struct inflight {
     struct table flights; /* by id */
     struct timers *timers;
-    size_t outstanding;
+    size_t count[STATES];
 };
 
 struct inflight *inflight_new(uint64_t seed, struct timers *timers)
@@ -21,6 +23,7 @@ struct inflight *inflight_new(uint64_t seed, struct timers *timers)
 
 static void flight_free(struct flight *flight)
 {
+    free(flight->worker);
     free(flight->reason);
     free(flight);
 }
@@ -42,11 +45,6 @@ void inflight_destroy(struct inflight **self)
     *self = NULL;
 }
 
-static bool is_outstanding(enum flight_state state)
-{
-    return state == FLIGHT_LEASED || state == FLIGHT_COMMITTING;
-}
-
 struct flight *inflight_add(struct inflight *self, int64_t id, struct service *service_take,
                             uint64_t conversation, int64_t seen_us)
 {
@@ -55,10 +53,10 @@ struct flight *inflight_add(struct inflight *self, int64_t id, struct service *s
     assert(!inflight_find(self, id));
     flight->id = id;
     flight->state = FLIGHT_QUEUED;
+    self->count[FLIGHT_QUEUED]++;
     flight->service = service_take;
     flight->conversation = conversation;
     flight->seen_us = seen_us;
-    flight->timer.kind = TIMER_BACKOFF;
     table_add(&self->flights, &flight->node, table_hash(&self->flights, &id, sizeof id));
     return flight;
 }
@@ -81,33 +79,39 @@ struct service *inflight_remove(struct inflight *self, struct flight *flight)
     struct service *service = flight->service;
 
     assert(!flight->lease);
-    inflight_state(self, flight, FLIGHT_SETTLED);
-    timers_disarm(self->timers, &flight->timer);
+    inflight_state(self, flight, FLIGHT_QUEUED);
+    self->count[FLIGHT_QUEUED]--;
     table_remove(&self->flights, &flight->node);
     flight_free(flight);
     return service;
 }
 
-struct lease *inflight_lease(struct inflight *self, struct flight *flight, struct worker *worker,
-                             int64_t now_us, int64_t end_us, int64_t deadline_us)
+struct lease *inflight_occupy(struct inflight *self, struct worker *worker, int64_t id,
+                              uint32_t attempt, const struct lease_times *times)
 {
     struct lease *lease = memory_zero(1, sizeof *lease);
 
-    assert(!flight->lease);
-    flight->attempt++;
-    flight->leased_us = now_us;
-    flight->lease = lease;
-    inflight_state(self, flight, FLIGHT_LEASED);
-    lease->id = flight->id;
-    lease->attempt = flight->attempt;
+    lease->id = id;
+    lease->attempt = attempt;
     lease->worker = worker;
     lease->timer.kind = TIMER_LEASE;
-    lease->deadline_us = deadline_us;
+    lease->deadline_us = times->deadline_us;
+    lease->hard_us = times->hard_us;
     lease->next = worker->leases;
     worker->leases = lease;
     worker->in_flight++;
-    inflight_renew(self, lease, end_us);
+    inflight_renew(self, lease, times->end_us);
     return lease;
+}
+
+struct lease *inflight_lease(struct inflight *self, struct flight *flight, struct worker *worker,
+                             uint32_t attempt, const struct lease_times *times)
+{
+    assert(!flight->lease);
+    flight->lease = inflight_occupy(self, worker, flight->id, attempt, times);
+    flight->leased_us = times->now_us;
+    inflight_state(self, flight, FLIGHT_LEASED);
+    return flight->lease;
 }
 
 void inflight_renew(struct inflight *self, struct lease *lease, int64_t end_us)
@@ -156,26 +160,48 @@ bool inflight_works(const struct inflight *self, const struct worker *worker)
 
 size_t inflight_outstanding(const struct inflight *self)
 {
-    return self->outstanding;
+    return self->count[FLIGHT_LEASED] + self->count[FLIGHT_COMMITTING];
 }
 
-size_t inflight_count(const struct inflight *self)
+size_t inflight_backing_off(const struct inflight *self)
 {
-    return self->flights.count;
+    return self->count[FLIGHT_BACKOFF];
+}
+
+size_t inflight_held(const struct inflight *self)
+{
+    return self->count[FLIGHT_HELD];
+}
+
+static bool is_outstanding(enum flight_state state)
+{
+    return state == FLIGHT_LEASED || state == FLIGHT_COMMITTING;
 }
 
 void inflight_state(struct inflight *self, struct flight *flight, enum flight_state state)
 {
-    if (is_outstanding(flight->state) != is_outstanding(state)) {
-        if (is_outstanding(state)) {
-            self->outstanding++;
-            flight->service->in_flight++;
-        } else {
-            self->outstanding--;
-            flight->service->in_flight--;
-        }
-    }
+    struct service *service = flight->service;
+
+    timers_disarm(self->timers, &flight->timer);
+    self->count[flight->state]--;
+    service->in_flight -= is_outstanding(flight->state);
+    service->backing_off -= flight->state == FLIGHT_BACKOFF;
     flight->state = state;
+    self->count[state]++;
+    service->in_flight += is_outstanding(state);
+    service->backing_off += state == FLIGHT_BACKOFF;
+}
+
+void inflight_arm(struct inflight *self, struct flight *flight, int kind, int64_t due_us)
+{
+    flight->timer.kind = kind;
+    timers_arm(self->timers, &flight->timer, due_us);
+}
+
+struct flight *inflight_walk(const struct inflight *self, const struct flight *after)
+{
+    struct table_node *node = table_walk(&self->flights, after ? &after->node : NULL);
+    return node ? table_owner(node, struct flight, node) : NULL;
 }
 
 void inflight_reason(struct flight *flight, struct span reason)

@@ -14,6 +14,7 @@ struct job *job_new(enum job_kind kind, int64_t id, struct span conversation_id,
     self->to_session = memory_text(to_session);
     buffer_init(&self->text);
     buffer_init(&self->metadata);
+    buffer_init(&self->whole);
     return self;
 }
 
@@ -26,6 +27,8 @@ void job_destroy(struct job **self)
     free((*self)->to_session);
     buffer_done(&(*self)->text);
     buffer_done(&(*self)->metadata);
+    buffer_done(&(*self)->whole);
+    free((*self)->parks);
     free(*self);
     *self = NULL;
 }

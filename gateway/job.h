@@ -6,28 +6,52 @@
 #include "proto/buffer.h"
 #include "proto/limits.h"
 
+/* The ends of queries come first, then what is recorded of a query, then our own upkeep. */
 enum job_kind {
     JOB_ANSWER, /* commit a reply under the guard */
     JOB_DEAD,   /* commit an error reply under the guard */
-    JOB_END     /* only record how a query ended without us, as was seen at dispatch */
+    JOB_END,    /* only record how a query ended without us, as was seen at dispatch */
+    /* JOB_END, and keep the answer that came after it in `text`. A query that has not ended has it
+     * kept, too (`refused`); `error` is BRIDGE_REFUSED then */
+    JOB_GONE,
+    JOB_KEEP,    /* keep the answer in `text`, which came too late for a dead query */
+    JOB_LEASE,   /* record that a worker has the query, or claim it first */
+    JOB_FAIL,    /* record that an attempt failed, or that the query was given back */
+    JOB_MARK,    /* move the low-water mark, park what is unsettled below it */
+    JOB_UNPARK,  /* the row is settled or not ours after all: it is parked no longer */
+    JOB_NOTE,    /* a word of tailgate_meta */
+    JOB_PRESENT, /* refresh the presence of every session whose query is in a worker's hands */
+    JOB_RETIRE   /* remove some of what only we made and whose time is over */
 };
 
 struct job {
     enum job_kind kind;
-    int64_t id;                   /* message id of the query */
+    int64_t id;                   /* message id of the query; MARK: the mark */
     char *conversation_id;        /* owned, as are the sessions and the texts */
-    char *from_session;           /* the one that answers */
+    char *from_session;           /* the one that answers: the served one */
     char *to_session;             /* the one that asked */
-    struct buffer text, metadata; /* of the reply row */
+    struct buffer text, metadata; /* of the reply row; GONE: the answer; NOTE: the word */
+    struct buffer whole;          /* the answer before it was cut; empty: it was not */
     enum store_outcome outcome;   /* set by the committer */
     int error;    /* BRIDGE_OK, or why it could never be committed (BRIDGE_REFUSED) */
     bool settles; /* the core waits for its end */
-    /* For the log. */
-    uint32_t attempt;
+    bool redacted, claimed, recorded, parked, present; /* as in struct store_reply */
+    /* LEASE, FAIL */
+    bool claim;
+    int64_t pid, leased_at_utc_us, due_at_utc_us;
+    /* MARK */
+    int64_t *parks; /* owned */
+    size_t park_count;
+    const char *key;                  /* NOTE: of tailgate_meta; a constant */
+    struct store_retention retention; /* RETIRE */
+    size_t limit, count;              /* RETIRE: at most so many rows; so many it was, */
+    bool more;                        /*   and a limit stopped it */
+    /* For the log, and the rows of LEASE and FAIL. */
+    uint32_t attempt, failed;
     int64_t seen_us, leased_us, answered_us; /* monotonic */
     char worker[LIMIT_WORKER_NAME + 1];
     char service[LIMIT_SERVICE + 1];
-    char reason[LIMIT_REASON + 1]; /* JOB_DEAD */
+    char reason[LIMIT_REASON + 1]; /* DEAD, FAIL */
     struct job *next;              /* in a list of jobs */
 };
 

@@ -22,6 +22,7 @@
 #include "adapters/host/clock.h"
 #include "gateway/cli.h"
 #include "gateway/log.h"
+#include "gateway/open.h"
 #include "gateway/server.h"
 #include "proto/mdp.h"
 
@@ -60,13 +61,15 @@ static void check_identity(struct server *self, int64_t now_us)
 
 /* Signals. */
 
-static void drain(struct server *self, int64_t now_us, const char *signal_name)
+void loop_drain(struct server *self, int64_t now_us, const char *why)
 {
     const struct event event = {.kind = EVENT_DRAIN};
 
+    if (self->draining)
+        return;
     self->draining = true;
     self->drain_until_us = now_us + self->config.drain_timeout_us;
-    log_event(LOG_INFO, "draining", LOG_STR("signal", signal_name),
+    log_event(LOG_INFO, "draining", LOG_STR("why", why),
               LOG_INT("in_flight", dispatch_outstanding(self->dispatch)),
               LOG_STR("say", "nothing more is dispatched; a second signal stops at once"));
     carry_event(self, now_us, &event);
@@ -78,13 +81,13 @@ static void take_signals(struct server *self, int64_t now_us)
 
     while (read(self->signal_fd, &info, sizeof info) == sizeof info) {
         if (info.ssi_signo == SIGHUP) {
-            log_event(LOG_INFO, "reload",
-                      LOG_STR("say", "nothing can be reloaded in this version: restart to change"));
-        } else if (self->draining) {
+            settings_reload(self, now_us);
+        } else if (self->asked_to_stop) {
             log_event(LOG_WARN, "stopped", LOG_STR("say", "at once, by a second signal"));
             _exit(128 + (int)info.ssi_signo); /* as after a crash: the file has everything (I4) */
         } else {
-            drain(self, now_us, info.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT");
+            self->asked_to_stop = true;
+            loop_drain(self, now_us, info.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT");
         }
     }
 }
@@ -96,12 +99,14 @@ static int64_t next_due(const struct server *self, int64_t now_us)
 {
     int64_t due_us = wake_next(&self->wake);
 
-    if (self->tail_behind || (self->closed_count > 0 && !self->held))
+    if (intake_is_behind(self) || (self->closed_count > 0 && !self->held))
         due_us = now_us;
     if (self->blocked_since_us && due_us < now_us + RETRY_US)
         due_us = now_us + RETRY_US;
-    if ((self->held || self->dead_count) && now_us + RETRY_US < due_us)
+    if ((self->held || self->waiting_count) && now_us + RETRY_US < due_us)
         due_us = now_us + RETRY_US;
+    if (upkeep_next(self, now_us) < due_us)
+        due_us = upkeep_next(self, now_us);
     if (dispatch_next(self->dispatch) < due_us)
         due_us = dispatch_next(self->dispatch);
     if (self->draining && self->drain_until_us < due_us)
@@ -247,7 +252,8 @@ static void turn(struct server *self)
     intake_run(self, now_us);
     if (door_run(self, now_us) && now_us >= self->deaf_until_us)
         self->heard_until_us = now_us;
-    carry_waiting(self, now_us);
+    submit_waiting(self, now_us);
+    upkeep_run(self, now_us);
     if (dispatch_next(self->dispatch) <= now_us) {
         tick.tick.heard_until_us = self->heard_until_us;
         carry_event(self, now_us, &tick);
@@ -267,8 +273,11 @@ static void say_goodbye(struct server *self)
     size_t count = mdp_write(&message, frame);
     struct worker *worker = NULL;
 
+    /* One that works and cannot listen meanwhile would read this after its answer, and close before
+     * the answer has left: it hears from the next run, or nothing. */
     while ((worker = workers_walk(workers, worker)))
-        if (worker->protocol != WORKER_REQ)
+        if (worker->protocol != WORKER_REQ &&
+            (worker->options.heartbeats || worker->in_flight == 0))
             carry_send(self, &worker->peer, &worker->envelope, frame, count);
 }
 
@@ -282,6 +291,8 @@ int loop_run(struct server *self)
     say_goodbye(self);
     unfinished = dispatch_outstanding(self->dispatch);
     drain = self->exit_code == CLI_OK && self->committer_state != COMMITTER_DEAD;
+    if (drain)
+        open_clean_end(self);
     uncommitted = committer_destroy(&self->committer, drain);
     if (drain && (unfinished || uncommitted))
         log_event(LOG_WARN, "given-up", LOG_INT("in_flight", unfinished),

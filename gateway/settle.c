@@ -19,6 +19,21 @@ static void log_committed(const struct job *job, int64_t now_us)
                   LOG_US("total", now_us - job->seen_us));
 }
 
+/* The answer was paid for: it is kept, before an error reply is tried in its place. */
+static void keep_answer(struct server *self, const struct job *answer)
+{
+    struct job *job = job_new(JOB_GONE, answer->id, span_str(answer->conversation_id),
+                              span_str(answer->from_session), span_str(answer->to_session));
+
+    job->claimed = answer->claimed;
+    job->attempt = answer->attempt;
+    memcpy(job->worker, answer->worker, sizeof job->worker);
+    memcpy(job->service, answer->service, sizeof job->service);
+    buffer_add(&job->text, buffer_span(answer->whole.size ? &answer->whole : &answer->text));
+    buffer_add(&job->metadata, buffer_span(&answer->metadata));
+    committer_submit(self->committer, job);
+}
+
 /* The database's own rules (a constraint, a trigger) refuse what JOB was to write. Returns true
  * when the core still has to wait: an error reply is tried in place of the answer. */
 static bool on_uncommittable(struct server *self, int64_t now_us, const struct job *job)
@@ -33,15 +48,21 @@ static bool on_uncommittable(struct server *self, int64_t now_us, const struct j
                            ? "the database refuses its reply; trying an error reply"
                            : "the database refuses its error reply too; it stays unread and is "
                              "tried again at the next start"));
-    if (job->kind != JOB_ANSWER)
+    if (job->kind != JOB_ANSWER) {
+        self->stuck[self->stuck_count++ % SERVER_STUCK] = job->id;
         return false;
+    }
+    keep_answer(self, job);
+    action.failed = job->failed;
+    action.claimed = job->claimed;
+    action.recorded = job->recorded;
     action.seen_us = job->seen_us;
     action.leased_us = job->leased_us;
     memcpy(action.worker, job->worker, sizeof action.worker);
     memcpy(action.service, job->service, sizeof action.service);
     snprintf(action.reason, sizeof action.reason,
              "the database refuses the answer: a constraint or trigger of its own");
-    carry_dead(self, now_us, &action);
+    submit_action(self, now_us, &action);
     return true;
 }
 
@@ -56,8 +77,10 @@ static void on_ended(struct server *self, int64_t now_us, const struct job *job)
         [STORE_DELETED] = {STAT_DELETED, "deleted", "its row or conversation is gone"},
     };
 
-    if (job->kind != JOB_END && job->outcome == STORE_COMMITTED) {
+    if ((job->kind == JOB_ANSWER || job->kind == JOB_DEAD) && job->outcome == STORE_COMMITTED) {
         self->stats.count[job->kind == JOB_DEAD ? STAT_DEAD : STAT_ANSWERED]++;
+        self->stats.count[STAT_REDACTED] += job->redacted;
+        self->stats.count[STAT_CUT] += job->whole.size > 0;
         log_committed(job, now_us);
         return;
     }
@@ -66,18 +89,87 @@ static void on_ended(struct server *self, int64_t now_us, const struct job *job)
               LOG_STR("conversation", job->conversation_id), LOG_STR("say", end[job->outcome].say));
 }
 
-/* Whatever became of JOB. Returns true when the core's query has ended with it. */
-static bool settle(struct server *self, int64_t now_us, const struct job *job)
+/* The job of a query's end. Returns true when the core's query has ended with it. */
+static bool settle_end(struct server *self, int64_t now_us, const struct job *job)
 {
     if (!job->error) {
         on_ended(self, now_us, job);
         return job->settles;
     }
-    if (job->kind != JOB_END)
+    if (job->kind == JOB_ANSWER || job->kind == JOB_DEAD)
         return !on_uncommittable(self, now_us, job);
     if (!job->settles)
-        intake_again(self, now_us, job->id); /* it has not ended: somebody took that back */
+        restore_look(self, now_us, job->id); /* it has not ended: somebody took that back */
     return job->settles;
+}
+
+/* What was to be recorded is on disk, or will never be: either way the query goes on. */
+static void settle_record(struct server *self, int64_t now_us, const struct job *job)
+{
+    bool ours = !job->error && job->outcome == STORE_COMMITTED;
+    struct event event = {.kind = EVENT_RECORDED};
+
+    if (job->error)
+        log_event(LOG_ERROR, "unrecordable", LOG_INT("id", job->id),
+                  LOG_STR("conversation", job->conversation_id),
+                  LOG_STR("say", "the database's own rules refuse to record its state"));
+    event.recorded.id = job->id;
+    if (job->kind == JOB_LEASE && job->claim) {
+        event.kind = EVENT_CLAIMED;
+        event.claimed.id = job->id;
+        event.claimed.ours = ours;
+        if (!job->error && !ours)
+            on_ended(self, now_us, job);
+    }
+    if (job->kind == JOB_FAIL || job->claim)
+        carry_event(self, now_us, &event);
+}
+
+/* The database's own rules refuse some of our book-keeping: no answer suffers, but somebody should
+ * know. */
+static void note_refused(struct server *self, const struct job *job)
+{
+    if (!job->error)
+        return;
+    self->stats.count[STAT_UPKEEP_REFUSED]++;
+    log_event(LOG_ERROR, "upkeep-refused", LOG_INT("id", job->id),
+              LOG_STR("job", job->kind == JOB_KEEP   ? "keep"
+                             : job->kind == JOB_MARK ? "mark"
+                                                     : "other"),
+              LOG_STR("say", "the database's own rules refuse what the gateway notes for itself"));
+}
+
+static void settle(struct server *self, int64_t now_us, const struct job *job)
+{
+    struct event event = {.kind = EVENT_COMMITTED};
+
+    switch (job->kind) {
+    case JOB_ANSWER:
+    case JOB_DEAD:
+    case JOB_END:
+    case JOB_GONE:
+        if (job->kind == JOB_END)
+            submit_ended(self, job->id);
+        event.committed.id = job->id;
+        if (settle_end(self, now_us, job))
+            carry_event(self, now_us, &event);
+        break;
+    case JOB_LEASE:
+    case JOB_FAIL:
+        settle_record(self, now_us, job);
+        break;
+    case JOB_MARK:
+    case JOB_RETIRE:
+        note_refused(self, job);
+        upkeep_settled(self, now_us, job);
+        break;
+    case JOB_KEEP:
+    case JOB_UNPARK:
+    case JOB_NOTE:
+    case JOB_PRESENT:
+        note_refused(self, job);
+        break;
+    }
 }
 
 static void log_committer(struct server *self, const struct committer_view *view)
@@ -104,7 +196,6 @@ bool settle_run(struct server *self, int64_t now_us)
 {
     bool ended;
     struct committer_view view;
-    struct event event = {.kind = EVENT_COMMITTED};
     struct job *job;
 
     committer_collect(self->committer, &self->done);
@@ -112,9 +203,7 @@ bool settle_run(struct server *self, int64_t now_us)
     if (ended)
         buffer_reset(&self->status);
     while ((job = job_list_take(&self->done))) {
-        event.committed.id = job->id;
-        if (settle(self, now_us, job))
-            carry_event(self, now_us, &event);
+        settle(self, now_us, job);
         job_destroy(&job);
     }
     committer_look(self->committer, &view);

@@ -12,6 +12,10 @@ enum counter {
     STAT_ANSWERED,          /* replies committed */
     STAT_DEAD,              /* error replies committed */
     STAT_RETRIED,           /* attempts that failed and are followed by another */
+    STAT_RETURNED,          /* queries that a worker gave back, free of charge */
+    STAT_ADOPTED,           /* attempts that their worker took up again after a restart or a cut */
+    STAT_LEASES_RECORDED,   /* leases written down, because they lasted or were claimed */
+    STAT_FAILURES_RECORDED, /* ends of attempts written down before the next one */
     STAT_SUPERSEDED,        /* queries that someone else has set read */
     STAT_EXPIRED,           /* queries whose conversation's time was over */
     STAT_DELETED,           /* queries whose row or conversation was gone */
@@ -24,10 +28,19 @@ enum counter {
     STAT_STRANGERS,         /* messages from peers that are not registered */
     STAT_BAD_FRAMES,        /* messages that are no protocol of ours */
     STAT_UNSUPPORTED,       /* messages of a protocol that this version does not speak */
+    STAT_NOT_ALLOWED,       /* controls asked for from elsewhere than the unix socket */
     STAT_PEERS_GONE,        /* sends to a connection that is closed */
     STAT_PEERS_FULL,        /* sends to a peer whose queue is full */
     STAT_WORKERS_LEFT,      /* workers that left, were silent, over their time, or gone */
     STAT_TAIL_BUSY,         /* reads that found the database locked */
+    STAT_UPKEEP_REFUSED,    /* notes of the gateway's own that the database's own rules refuse */
+    STAT_LEFT_TO_AGENTS,    /* looks at queries of a session where a living agent sits */
+    STAT_PARKED,            /* unsettled queries that the low-water mark passed */
+    STAT_FOUND_AGAIN,       /* queries that a second look brought back */
+    STAT_RETIRED,           /* rows removed: only ours, and their time was over */
+    STAT_REDACTED,          /* replies of which something was taken out */
+    STAT_REDACTION_FAILED,  /* texts left out because they could not be searched for secrets */
+    STAT_CUT,               /* replies that were committed cut, and kept whole */
     STAT_BACKLOG_SKIPPED,   /* unread queries left alone by --backlog skip */
     STATS
 };

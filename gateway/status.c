@@ -2,6 +2,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "adapters/bridge/db.h"
+#include "adapters/bridge/records.h"
 #include "adapters/host/clock.h"
 #include "gateway/server.h"
 #include "proto/stamp.h"
@@ -46,9 +48,12 @@ static json_t *gateway_part(const struct server *self)
     json_object_set_new(part, "pid", json_integer(getpid()));
     json_object_set_new(part, "since", stamp(self->since_utc_us));
     json_object_set_new(part, "version", json_string(TAILGATE_VERSION));
+    json_object_set_new(part, "sqlite", json_string(db_sqlite_version()));
+    json_object_set_new(part, "sqlite_linked_in", json_boolean(db_sqlite_is_linked_in()));
     json_object_set_new(part, "db", name(self->place.db));
     json_object_set_new(part, "gates", gates);
     json_object_set_new(part, "draining", json_boolean(self->draining));
+    json_object_set_new(part, "paused", json_boolean(dispatch_paused(self->dispatch)));
     return part;
 }
 
@@ -63,7 +68,11 @@ static json_t *services_part(const struct server *self, int64_t now_us)
         json_t *row = json_object();
 
         json_object_set_new(row, "name", name(service->name));
-        json_object_set_new(row, "backlog", json_integer((json_int_t)service->backlog));
+        json_object_set_new(row, "backlog",
+                            json_integer((json_int_t)(service->backlog + service->beyond)));
+        json_object_set_new(row, "in_memory", json_integer((json_int_t)service->backlog));
+        json_object_set_new(row, "paused", json_boolean(service->paused));
+        json_object_set_new(row, "backing_off", json_integer((json_int_t)service->backing_off));
         json_object_set_new(row, "in_flight", json_integer((json_int_t)service->in_flight));
         json_object_set_new(row, "workers", json_integer((json_int_t)service->workers));
         json_object_set_new(row, "oldest_waiting_seconds",
@@ -131,6 +140,17 @@ static json_t *wake_part(const struct server *self)
     return part;
 }
 
+/* What our own tables hold for later. */
+static void counts_part(const struct server *self, json_t *part)
+{
+    int64_t parked = 0, dead = 0;
+
+    if (records_counts(tail_connection(self->tail), &parked, &dead) != BRIDGE_OK)
+        return;
+    json_object_set_new(part, "parked", json_integer(parked));
+    json_object_set_new(part, "dead", json_integer(dead));
+}
+
 static json_t *tail_part(const struct server *self)
 {
     int64_t cursor = tail_cursor(self->tail);
@@ -142,10 +162,12 @@ static json_t *tail_part(const struct server *self)
     json_object_set_new(part, "cursor", json_integer(cursor));
     json_object_set_new(part, "last_id", json_integer(last));
     json_object_set_new(part, "lag", json_integer(last - cursor));
+    json_object_set_new(part, "low_water", json_integer(self->upkeep.mark));
+    counts_part(self, part);
     return part;
 }
 
-static json_t *committer_part(const struct server *self)
+static json_t *committer_part(const struct server *self, int64_t now_us)
 {
     struct committer_view view;
     json_t *part = json_object();
@@ -161,6 +183,16 @@ static json_t *committer_part(const struct server *self)
     json_object_set_new(part, "checkpoints_partial",
                         json_integer((json_int_t)view.checkpoints_partial));
     json_object_set_new(part, "lock_held_seconds", seconds(view.held_us));
+    json_object_set_new(part, "wal_frames", json_integer(view.wal_frames));
+    json_object_set_new(part, "wal_bytes", json_integer((json_int_t)db_wal_size(self->place.db)));
+    /* who is in the way, while somebody is */
+    json_object_set_new(part, "lock_holder",
+                        view.state == COMMITTER_LOCKED
+                            ? json_integer((json_int_t)db_lock_holder(&self->place))
+                            : json_null());
+    json_object_set_new(part, "state_seconds",
+                        view.state == COMMITTER_OK ? json_null()
+                                                   : seconds(now_us - view.state_since_us));
     return part;
 }
 
@@ -174,11 +206,13 @@ static json_t *whole(struct server *self, int64_t now_us)
     json_object_set_new(status, "workers", workers_part(self, now_us));
     json_object_set_new(status, "backing_off",
                         json_integer((json_int_t)dispatch_backing_off(self->dispatch)));
+    json_object_set_new(status, "held",
+                        json_integer((json_int_t)dispatch_held(self->dispatch)));
     json_object_set_new(status, "messages", messages_part(self));
     json_object_set_new(status, "counters", counters_part(self));
     json_object_set_new(status, "wake", wake_part(self));
     json_object_set_new(status, "tail", tail_part(self));
-    json_object_set_new(status, "committer", committer_part(self));
+    json_object_set_new(status, "committer", committer_part(self, now_us));
     return status;
 }
 

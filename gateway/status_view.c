@@ -35,24 +35,41 @@ static void print_text(const char *label, struct span text)
     buffer_done(&shown);
 }
 
-static void print_head(const json_t *status)
+/* What was committed, what is in its way, and the -wal file that it keeps small. */
+static void print_committer(const json_t *committer)
 {
-    const json_t *gateway = json_object_get(status, "gateway");
-    const json_t *tail = json_object_get(status, "tail");
-    const json_t *committer = json_object_get(status, "committer");
-    const json_t *wake = json_object_get(status, "wake");
-    print_text("Gateway    ", text_of(gateway, "version"));
-    printf(", pid %" PRId64, number_of(gateway, "pid"));
-    print_text(", since ", text_of(gateway, "since"));
-    printf(" UTC%s\n", json_is_true(json_object_get(gateway, "draining")) ? ", draining" : "");
-    print_text("Database   ", text_of(gateway, "db"));
-    printf("\nTail       at message %" PRId64 " of %" PRId64 ", lag %" PRId64 "\n",
-           number_of(tail, "cursor"), number_of(tail, "last_id"), number_of(tail, "lag"));
+    int64_t holder = number_of(committer, "lock_holder");
+    double lasts = age_of(committer, "state_seconds");
     printf("Committer  %" PRId64 " committed in %" PRId64 " groups, %" PRId64 " queued",
            number_of(committer, "committed"), number_of(committer, "groups"),
            number_of(committer, "queued"));
     print_text(", ", text_of(committer, "state"));
-    printf("\nWake       %" PRId64 " hints, %" PRId64 " proofs, %" PRId64 " re-checks, %" PRId64
+    if (holder > 0)
+        printf(" by pid %" PRId64, holder);
+    if (lasts >= 0)
+        printf(" for %.1f s", lasts);
+    printf("\nWAL        %.1f MiB, %" PRId64 " frames to go, %" PRId64 " checkpoints, %" PRId64
+           " of them partial\n",
+           (double)number_of(committer, "wal_bytes") / (1 << 20),
+           number_of(committer, "wal_frames"), number_of(committer, "checkpoints"),
+           number_of(committer, "checkpoints_partial"));
+}
+
+static void print_head(const json_t *status)
+{
+    const json_t *gateway = json_object_get(status, "gateway");
+    const json_t *tail = json_object_get(status, "tail");
+    const json_t *wake = json_object_get(status, "wake");
+    print_text("Gateway    ", text_of(gateway, "version"));
+    printf(", pid %" PRId64, number_of(gateway, "pid"));
+    print_text(", since ", text_of(gateway, "since"));
+    printf(" UTC%s%s\n", json_is_true(json_object_get(gateway, "draining")) ? ", draining" : "",
+           json_is_true(json_object_get(gateway, "paused")) ? ", paused" : "");
+    print_text("Database   ", text_of(gateway, "db"));
+    printf("\nTail       at message %" PRId64 " of %" PRId64 ", lag %" PRId64 "\n",
+           number_of(tail, "cursor"), number_of(tail, "last_id"), number_of(tail, "lag"));
+    print_committer(json_object_get(status, "committer"));
+    printf("Wake       %" PRId64 " hints, %" PRId64 " proofs, %" PRId64 " re-checks, %" PRId64
            " safety-net hits\n",
            number_of(wake, "hints"), number_of(wake, "proofs"), number_of(wake, "rechecks"),
            number_of(wake, "safety_net_hits"));
@@ -60,13 +77,14 @@ static void print_head(const json_t *status)
 
 static void print_services(const json_t *services)
 {
-    static const char *const title[] = {"SERVICE", ">WAITING", ">IN FLIGHT", ">WORKERS", ">OLDEST"};
+    static const char *const title[] = {"SERVICE",  ">WAITING", ">IN FLIGHT",
+                                        ">WORKERS", ">OLDEST",  "STATE"};
     struct columns table;
     const json_t *service;
     size_t i;
     if (json_array_size(services) == 0)
         return;
-    columns_init(&table, title, 5);
+    columns_init(&table, title, 6);
     json_array_foreach(services, i, service)
     {
         columns_text(&table, text_of(service, "name"));
@@ -74,6 +92,8 @@ static void print_services(const json_t *services)
         columns_number(&table, number_of(service, "in_flight"));
         columns_number(&table, number_of(service, "workers"));
         columns_age(&table, age_of(service, "oldest_waiting_seconds"));
+        columns_text(
+            &table, span_str(json_is_true(json_object_get(service, "paused")) ? "paused" : "open"));
     }
     putchar('\n');
     columns_print(&table);

@@ -7,6 +7,14 @@
 #include "proto/buffer.h"
 
 #define LOOK_AGAIN_US 10000 /* at a worker whose silence could not be judged yet */
+#define RECENT 4096         /* conversations whose last worker is remembered; a power of two */
+
+/* Who was given a conversation's last query. One place for many conversations: whoever comes last
+ * has it. */
+struct recent {
+    uint64_t conversation;
+    struct worker *worker;
+};
 
 struct workers {
     struct table table; /* by peer */
@@ -15,6 +23,7 @@ struct workers {
     struct pending *pending;
     struct worker *all_first, *all_last; /* idle ones for all services */
     uint64_t named;                      /* names given */
+    struct recent recent[RECENT];
 };
 
 struct workers *workers_new(uint64_t seed, int64_t beat_us, struct timers *timers,
@@ -126,6 +135,9 @@ void workers_remove(struct workers *self, struct worker *worker)
     assert(!worker->leases);
     idle_leave(self, worker);
     timers_disarm(self->timers, &worker->timer);
+    for (size_t i = 0; i < RECENT; i++)
+        if (self->recent[i].worker == worker)
+            self->recent[i].worker = NULL;
     table_remove(&self->table, &worker->node);
     if (worker->service) {
         worker->service->workers--;
@@ -168,9 +180,29 @@ void workers_stall(struct workers *self, struct worker *worker)
     idle_leave(self, worker);
 }
 
-struct worker *workers_next(const struct workers *self, const struct service *service)
+bool workers_free(const struct workers *self, const struct service *service)
 {
-    return service->idle_first ? service->idle_first : self->all_first;
+    return service->idle_first || self->all_first;
+}
+
+struct worker *workers_pick(const struct workers *self, const struct service *service,
+                            uint64_t conversation)
+{
+    const struct recent *recent = &self->recent[conversation & (RECENT - 1)];
+    struct worker *first = service->idle_first ? service->idle_first : self->all_first;
+    struct worker *warm = recent->conversation == conversation ? recent->worker : NULL;
+
+    if (!first || !warm || !warm->idle || warm->service != first->service)
+        return first;
+    return warm->in_flight <= first->in_flight ? warm : first;
+}
+
+void workers_chose(struct workers *self, struct worker *worker, uint64_t conversation)
+{
+    struct recent *recent = &self->recent[conversation & (RECENT - 1)];
+
+    recent->conversation = conversation;
+    recent->worker = worker;
 }
 
 bool workers_any_idle(const struct workers *self)

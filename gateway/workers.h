@@ -8,7 +8,7 @@
  *      its lease decides.
  *
  *  W3. A worker that is full (its ZeroMQ queue) gets nothing until it is heard again; one that
- * works on nothing any more, its leases all being over, is given up instead. */
+ *      works on nothing any more, its leases all being over, is given up instead. */
 #ifndef TAILGATE_GATEWAY_WORKERS_H
 #define TAILGATE_GATEWAY_WORKERS_H
 
@@ -20,7 +20,7 @@
 #define WORKERS_MISSED_BEATS 3
 
 /* The kinds of timers in the core. */
-enum core_timer { TIMER_WORKER, TIMER_LEASE, TIMER_BACKOFF, TIMER_PAUSE };
+enum core_timer { TIMER_WORKER, TIMER_LEASE, TIMER_HOLD, TIMER_BACKOFF, TIMER_RECORD, TIMER_PAUSE };
 
 enum worker_protocol {
     WORKER_MDP_02, /* Majordomo 0.2 */
@@ -43,6 +43,7 @@ struct worker {
     struct worker_options options;       /* name never empty here */
     struct service *service;             /* held; NULL: all services */
     int64_t since_us, heard_us, sent_us; /* registered; last heard; last sent to */
+    int64_t pid;                         /* of its process, where that is known; else 0 */
     uint64_t served;                     /* answers taken from it */
     uint32_t in_flight;                  /* leases it has */
     struct lease *leases;                /* inflight's: what it works on */
@@ -74,8 +75,15 @@ void workers_heard(struct workers *self, struct worker *worker, int64_t now_us);
 void workers_used(struct workers *self, struct worker *worker);
 /* It is full: nothing for it until it is heard (W3). */
 void workers_stall(struct workers *self, struct worker *worker);
-/* Who is next for SERVICE: its own workers first, then those for all; NULL when nobody is free. */
-struct worker *workers_next(const struct workers *self, const struct service *service);
+/* True when somebody is free for SERVICE. */
+bool workers_free(const struct workers *self, const struct service *service);
+/* Who is next for a query of SERVICE: its own workers first, then those for all; among them the one
+ * that was last given a query of this CONVERSATION (its memory may still be warm), unless it is
+ * busier than the least recently used, else that one. NULL when nobody is free. */
+struct worker *workers_pick(const struct workers *self, const struct service *service,
+                            uint64_t conversation);
+/* WORKER is given a query of CONVERSATION. */
+void workers_chose(struct workers *self, struct worker *worker, uint64_t conversation);
 /* True when a worker for all services is free. */
 bool workers_any_idle(const struct workers *self);
 /* When WORKER counts as gone unless it is heard (W2); INT64_MAX when silence proves nothing. */

@@ -282,6 +282,22 @@ bool jtext_next(struct span object, size_t *cursor, struct span *ret_name, struc
     return true;
 }
 
+bool jtext_item(struct span *rest, struct span *ret_value)
+{
+    struct reader reader = reader_of(*rest);
+    skip_space(&reader);
+    if (!take(&reader, '[') && !take(&reader, ','))
+        return false;
+    skip_space(&reader);
+    const char *value = reader.at;
+    if (value == reader.end || *value == ']')
+        return false;
+    pass_value(&reader);
+    *ret_value = span_of(value, (size_t)(reader.at - value));
+    *rest = span_of(reader.at, (size_t)(reader.end - reader.at));
+    return true;
+}
+
 void jtext_pick(struct span object, const struct jtext_wanted *wanted, size_t count)
 {
     size_t cursor = 0;

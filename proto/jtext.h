@@ -33,6 +33,9 @@ enum jtext_type jtext_type(struct span value);
  * string literal with its quotes) and value (raw, without white space around it), or false at the
  * end. */
 bool jtext_next(struct span object, size_t *cursor, struct span *ret_name, struct span *ret_value);
+/* Walks the elements of a valid array. *rest starts as the array and becomes what is left of it.
+ * Returns true and sets the value (raw, without white space around it), or false at the end. */
+bool jtext_item(struct span *rest, struct span *ret_value);
 /* True when the raw string literal LITERAL, escapes decoded, is NAME. */
 bool jtext_is(struct span literal, const char *name);
 /* The value of member NAME of a valid OBJECT (the last one of that name). False when there is none;
@@ -52,6 +55,9 @@ void jtext_decode(struct buffer *ret_text, struct span literal);
 /* The same into RET_TEXT of ROOM bytes, NUL-terminated, without allocating. Returns the length, or
  * -1 when LITERAL is not a string or its content and the NUL do not fit. */
 int jtext_copy(struct span literal, char *ret_text, size_t room);
+/* The longest start of what stands between the quotes of LITERAL, as written, that has at most COUNT
+ * code points and ends neither inside an escape nor inside a surrogate pair. Borrowed. */
+struct span jtext_cut(struct span literal, size_t count);
 /* Reads a whole number, written without fraction and exponent, that fits int64_t; returns 0, or -1
  * for anything else. */
 int jtext_integer(struct span value, int64_t *ret_number);

@@ -128,6 +128,26 @@ int jtext_copy(struct span literal, char *ret_text, size_t room)
     return (int)size;
 }
 
+struct span jtext_cut(struct span literal, size_t count)
+{
+    struct reader reader = reader_inside(literal);
+    const char *start = reader.at;
+    char scratch[4];
+    while (reader.at < reader.end && count > 0) {
+        const char *before = reader.at;
+        size_t size = take_piece(&reader, scratch).size;
+        bool escape = *before == '\\';
+        struct span piece = span_of(before, escape ? (size_t)(reader.at - before) : size);
+        struct span fits = utf8_cut_chars(piece, count);
+        if (fits.size < piece.size) {
+            reader.at = escape ? before : fits.data + fits.size;
+            break;
+        }
+        count -= utf8_count(piece);
+    }
+    return span_of(start, (size_t)(reader.at - start));
+}
+
 int jtext_integer(struct span value, int64_t *ret_number)
 {
     struct reader reader = reader_of(value);

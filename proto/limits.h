@@ -14,6 +14,7 @@
 #define LIMIT_JSON_DEPTH 64       /* nesting of JSON that comes from outside */
 #define LIMIT_JSON_NUMBER 1000    /* one JSON number; Python refuses whole ones above 4300 digits */
 #define LIMIT_REASON 1000         /* an error text kept or shown */
+#define LIMIT_REPLY_CHARS 50000   /* characters of a reply's text, and of its metadata's sources */
 #define LIMIT_SLOTS 1000          /* queries in flight at one worker */
 #define LIMIT_WORKERS 10000       /* workers registered at once */
 #define LIMIT_SERVICES 10000      /* services known at once (backlog, workers or in flight) */

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "proto/buffer.h"
+#include "proto/jrewrite.h"
 #include "proto/limits.h"
 
 enum message_kind {
@@ -52,8 +53,8 @@ bool message_service_ok(struct span name);
  * MESSAGE_QUERY, RESPONSE, EMPTY, NOT_UTF8 or NOT_TEXT. */
 void message_read(const struct message_row *row, struct message *ret_message);
 
-/* The service that is to answer the query MESSAGE: its own, else ROLE (of the addressed session; size
- * 0: none) where that can be one, else "default". Borrowed from both. */
+/* The service that is to answer the query MESSAGE: its own, else ROLE (of the addressed session;
+ * size 0: none) where that can be one, else "default". Borrowed from both. */
 struct span message_service_of(const struct message *message, struct span role);
 
 /* What rides in the member "delivery". All spans borrowed. */
@@ -80,8 +81,9 @@ enum answer_kind {
     ANSWER_JSON,   /* an array, or an object with neither "answer" nor "error"; nested less than
                     * LIMIT_JSON_DEPTH, so that it can be wrapped (else it is text) */
     ANSWER_TEXT,   /* anything else: text, or a JSON scalar taken as the text it is */
-    ANSWER_ERROR   /* {"type":"error",…}, an object with "error" (other than null) and no
+    ANSWER_ERROR,  /* {"type":"error",…}, an object with "error" (other than null) and no
                     * "answer", or nothing at all (white space only) */
+    ANSWER_RETURN  /* {"type":"return",…} without "answer": the worker gives the query back */
 };
 
 struct answer {
@@ -95,17 +97,20 @@ struct answer {
  * counts as text: the caller passes a repaired one (utf8_repair) where it finds !utf8_valid(). */
 void answer_read(struct span body, struct answer *ret_answer);
 /* Appends the error text of an ANSWER_ERROR, at most LIMIT_REASON bytes of UTF-8. An "error" that
- * is not a string is shown as its JSON. */
-void answer_reason(const struct answer *answer, struct buffer *ret_text);
+ * is not a string is shown as its JSON. REDACTOR as in struct reply_facts: before the text is cut,
+ * or a secret could lose the end by which it is known. */
+void answer_reason(const struct answer *answer, const struct rewriter *redactor,
+                   struct buffer *ret_text);
 
 /* What the reply row's texts are made of besides the answer. All spans borrowed. */
 struct reply_facts {
     int64_t message_id; /* of the query */
     const struct message *query;
     struct span service;
-    struct span worker; /* its name */
-    uint32_t attempt;   /* that gave the answer; for a dead letter: attempts made */
-    int64_t took_us;    /* from the row's being seen to its answer, microseconds */
+    struct span worker;              /* its name */
+    uint32_t attempt;                /* that gave the answer; for a dead letter: attempts made */
+    int64_t took_us;                 /* from the row's being seen to its answer, microseconds */
+    const struct rewriter *redactor; /* takes secrets out (proto/jrewrite.h); NULL: nothing does */
 };
 
 /* Appends the text and metadata of the reply row for ANSWER (not ANSWER_ERROR).
@@ -115,12 +120,32 @@ struct reply_facts {
  * question in plain text: the answer's text (a JSON value that is not a string as its JSON).
  * Metadata: {"in_reply_to","service","worker","attempt","response_time_sec"} and, for a question in
  * plain text, the answer object's "sources". Both are valid UTF-8 without U+0000. An "answer" of ""
- * or null is the worker's to give and is passed on. */
-void answer_compose(const struct answer *answer, const struct reply_facts *facts,
-                    struct buffer *ret_text, struct buffer *ret_metadata);
+ * or null is the worker's to give and is passed on.
+ *
+ * Redacted is all that others gave: the worker's members, text, name, and the service's name; not
+ * "query_id", by which the asker finds its answer: it gets back what it wrote itself. Returns the
+ * number of replacements.
+ *
+ * A text of more than LIMIT_REPLY_CHARS characters is cut to that; the whole, redacted, goes to
+ * RET_WHOLE, which stays as it is otherwise, and metadata has "truncated":true and "full_length",
+ * the whole's characters. Plain text ends on a character. A response stays one:
+ *   - its "answer" is cut, on a character or escape; one that is not a string becomes the start
+ *     of its JSON as a string;
+ *   - where all the rest has more than half of the room, "sources" become [] first, then members
+ *     that a response does not have go, then what the worker gave for shard_id, llm_type and
+ *     response_time_sec.
+ * Sources in metadata that are longer than LIMIT_REPLY_CHARS become [], and the whole is then an
+ * object with both, "answer" and "sources". */
+int answer_compose(const struct answer *answer, const struct reply_facts *facts,
+                   struct buffer *ret_text, struct buffer *ret_metadata, struct buffer *ret_whole);
+/* Appends the body of ANSWER as it came, redacted by REDACTOR (NULL: as it is) and repaired: of an
+ * answer that cannot be committed any more and is kept. Returns the number of replacements. */
+int answer_keep(const struct answer *answer, const struct rewriter *redactor,
+                struct buffer *ret_text);
 /* Appends the error reply of a dead query: {"type":"error","query_id","error","attempts"} for both
- * forms of query, and metadata as above plus "dead":true. */
-void dead_compose(struct span reason, const struct reply_facts *facts, struct buffer *ret_text,
-                  struct buffer *ret_metadata);
+ * forms of query, and metadata as above plus "dead":true. Redacts REASON, too, and returns the
+ * number of replacements. REASON has at most LIMIT_REASON bytes: nothing needs to be cut. */
+int dead_compose(struct span reason, const struct reply_facts *facts, struct buffer *ret_text,
+                 struct buffer *ret_metadata);
 
 #endif

@@ -1,7 +1,15 @@
 #include "proto/options.h"
 
+#include <assert.h>
+
 #include "proto/jtext.h"
 #include "proto/utf8.h"
+
+/* The longest token by its form: both numbers at their largest, two points, the MAC. */
+#define TOKEN_TEXT_MAX (19 + 1 + 10 + 1 + 22)
+/* A full list of them, each with quotes and a comma, leaves room for everything else. */
+static_assert(LIMIT_SLOTS * (TOKEN_TEXT_MAX + 3) + 1024 <= LIMIT_OPTIONS_SIZE,
+              "holding fits READY");
 
 /* Writes the decoded name, cut on a code point, with '?' for each control character. */
 static void name_clean(struct span text, char ret_name[LIMIT_WORKER_NAME + 1])
@@ -43,6 +51,20 @@ static int read_number(struct span value, int64_t min, int64_t max, uint32_t *re
     return 0;
 }
 
+static int read_holding(struct span value, struct worker_options *options)
+{
+    struct span rest = value, item;
+    size_t count = 0;
+    if (jtext_type(value) != JTEXT_ARRAY)
+        return -1;
+    while (jtext_item(&rest, &item)) {
+        if (jtext_type(item) != JTEXT_STRING || ++count > LIMIT_SLOTS)
+            return -1;
+    }
+    options->holding = value;
+    return 0;
+}
+
 int options_read(struct span options, struct worker_options *ret_options)
 {
     struct worker_options read = {.name = "", .slots = 1, .heartbeats = false, .interval_ms = 0};
@@ -66,6 +88,8 @@ int options_read(struct span options, struct worker_options *ret_options)
             return -1;
         read.heartbeats = span_is(value, "true");
     }
+    if (jtext_find(options, "holding", &value) && read_holding(value, &read) < 0)
+        return -1;
     *ret_options = read;
     return 0;
 }
@@ -79,5 +103,35 @@ void options_write(const struct worker_options *options, struct buffer *ret_json
     jtext_member_raw(ret_json, "heartbeats", span_str(options->heartbeats ? "true" : "false"));
     if (options->interval_ms)
         jtext_member_integer(ret_json, "interval", options->interval_ms);
+    if (options->holding.size)
+        jtext_member_raw(ret_json, "holding", options->holding);
     buffer_byte(ret_json, '}');
+}
+
+size_t options_hold(const struct span *token, size_t count, struct buffer *ret_json)
+{
+    size_t held = 0;
+    buffer_byte(ret_json, '[');
+    for (size_t i = 0; i < count && held < LIMIT_SLOTS; i++) {
+        struct token form;
+        if (token_parse(token[i], &form) < 0)
+            continue;
+        if (held++ > 0)
+            buffer_byte(ret_json, ',');
+        jtext_quote(ret_json, token[i]);
+    }
+    buffer_byte(ret_json, ']');
+    return held;
+}
+
+bool options_holding(struct span *rest, struct token *ret_token)
+{
+    struct span item;
+    while (jtext_item(rest, &item)) {
+        char text[TOKEN_SIZE];
+        int size = jtext_copy(item, text, sizeof text);
+        if (size > 0 && token_parse(span_of(text, (size_t)size), ret_token) == 0)
+            return true;
+    }
+    return false;
 }

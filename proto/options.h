@@ -6,12 +6,16 @@
 
 #include "proto/buffer.h"
 #include "proto/limits.h"
+#include "proto/token.h"
 
 struct worker_options {
     char name[LIMIT_WORKER_NAME + 1]; /* "" when not given */
     uint32_t slots;       /* queries in flight at once, 1 to LIMIT_SLOTS; 1 when not given */
     bool heartbeats;      /* it sends heartbeats while it is busy */
     uint32_t interval_ms; /* between its heartbeats, 100 to 60000; 0 when not given */
+    /* The tokens of what it still works on, or has not yet handed the answer over of: a JSON array
+     * of at most LIMIT_SLOTS strings, borrowed; size 0 when not given. */
+    struct span holding;
 };
 
 /* Reads OPTIONS (size 0: nothing given). Unknown members are ignored. Returns 0, or -1 when it is
@@ -19,7 +23,13 @@ struct worker_options {
  * untouched). A name is cut at LIMIT_WORKER_NAME on a code point; control characters in it become
  * '?'. */
 int options_read(struct span options, struct worker_options *ret_options);
-/* Appends OPTIONS as JSON. */
+/* Appends OPTIONS as JSON, at most LIMIT_OPTIONS_SIZE bytes when `holding` is of options_hold(). */
 void options_write(const struct worker_options *options, struct buffer *ret_json);
+/* Appends an array for `holding`: the first LIMIT_SLOTS of COUNT texts that are tokens by their
+ * form. Returns how many those are. */
+size_t options_hold(const struct span *token, size_t count, struct buffer *ret_json);
+/* Takes the next element of `holding` that is a token by its form and passes over the others. *rest
+ * starts as `holding` and becomes what is left of it. False at the end. */
+bool options_holding(struct span *rest, struct token *ret_token);
 
 #endif

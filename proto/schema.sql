@@ -46,3 +46,60 @@ CREATE TABLE IF NOT EXISTS tailgate_meta (
     key TEXT PRIMARY KEY,
     value NOT NULL
 ) WITHOUT ROWID;
+
+-- Queries whose attempts outlast memory: in a worker's hands for long, failed, claimed, dead. Fast
+-- work never stands here, and an answer takes its row away in the transaction that commits it.
+CREATE TABLE IF NOT EXISTS tailgate_delivery (
+    message_id INTEGER PRIMARY KEY,
+    conversation_id TEXT NOT NULL,
+    service TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('leased', 'waiting', 'dead')),
+    claimed INTEGER NOT NULL DEFAULT 0, -- its read flag was set by us, before it was answered
+    attempt INTEGER NOT NULL,           -- the number of the last attempt begun
+    failed INTEGER NOT NULL,            -- attempts that count as failed
+    worker TEXT,                        -- that had it last
+    pid INTEGER,                        -- that worker's, where it is on this host; else NULL
+    leased_at TEXT,                     -- when the last attempt began
+    due_at TEXT,                        -- leased: when its lease ends; waiting: when its pause ends
+    reason TEXT,                        -- why the last attempt failed
+    history TEXT NOT NULL DEFAULT '[]', -- JSON: [{"attempt","worker","reason","at"}]
+    redriven INTEGER,                   -- dead: the row that asks it again
+    updated_at TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS tailgate_delivery_dead ON tailgate_delivery (updated_at) WHERE state = 'dead';
+CREATE INDEX IF NOT EXISTS tailgate_delivery_open ON tailgate_delivery (message_id) WHERE state <> 'dead';
+
+-- Answers that were paid for and do not stand whole in a reply row.
+CREATE TABLE IF NOT EXISTS tailgate_answer (
+    id INTEGER PRIMARY KEY,
+    message_id INTEGER NOT NULL,
+    conversation_id TEXT NOT NULL,
+    why TEXT NOT NULL CHECK (why IN ('cut', 'superseded', 'expired', 'deleted', 'refused')),
+    worker TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    kept_at TEXT NOT NULL, -- before the long columns: retention reads no further
+    answer TEXT NOT NULL,
+    metadata TEXT
+);
+CREATE INDEX IF NOT EXISTS tailgate_answer_message ON tailgate_answer (message_id);
+
+-- Unsettled queries at or below the low-water mark (tailgate_meta.low_water), which the next start
+-- would not find otherwise.
+CREATE TABLE IF NOT EXISTS tailgate_parked (
+    message_id INTEGER PRIMARY KEY
+);
+
+-- Queries above the low-water mark whose end without an answer is in the audit log: what looks at them
+-- again, after a restart too, does not record it twice. The mark takes them away.
+CREATE TABLE IF NOT EXISTS tailgate_ended (
+    message_id INTEGER PRIMARY KEY
+);
+
+-- Conversations that `tailgate ask` made for itself, to be cleaned up after their time.
+CREATE TABLE IF NOT EXISTS tailgate_made (
+    conversation_id TEXT PRIMARY KEY,
+    expires_at TEXT NOT NULL,
+    last_id INTEGER -- of all messages when its time was over: none of its own is above it
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS tailgate_made_live ON tailgate_made (expires_at) WHERE last_id IS NULL;
+CREATE INDEX IF NOT EXISTS tailgate_made_over ON tailgate_made (expires_at) WHERE last_id IS NOT NULL;

@@ -134,6 +134,14 @@ struct span utf8_cut(struct span text, size_t size)
     return span_of(text.data, size);
 }
 
+struct span utf8_cut_chars(struct span text, size_t count)
+{
+    size_t at = 0;
+    while (at < text.size && (is_tail(text.data[at]) || count-- > 0))
+        at++;
+    return span_of(text.data, at);
+}
+
 bool utf8_has_control(struct span text)
 {
     for (size_t i = 0; i < text.size; i++) {

@@ -19,6 +19,8 @@ void utf8_repair(struct buffer *ret_text, struct span text);
 size_t utf8_encode(unsigned code, char ret_bytes[4]);
 /* The longest run of whole code points at the start of valid TEXT that has at most SIZE bytes. */
 struct span utf8_cut(struct span text, size_t size);
+/* The same for at most COUNT code points. */
+struct span utf8_cut_chars(struct span text, size_t count);
 /* True when valid TEXT holds a control character: U+0000 to U+001F, U+007F to U+009F. */
 bool utf8_has_control(struct span text);
 /* Appends code point CODE as UTF-8; U+0000, surrogates and values above U+10FFFF become U+FFFD. */

@@ -21,8 +21,9 @@ struct audit_entry {
 int audit_write(sqlite3_stmt *statement, const struct audit_entry *entry);
 
 /* The details of send_message, create_conversation, and of how a query ended; RET_JSON is reset
- * first. TEXT is valid UTF-8; its length is told in code points, as Python's len() does. */
-void audit_send_details(struct buffer *ret_json, struct span to, struct span text);
+ * first. TEXT is valid UTF-8; its length is told in code points, as Python's len() does. REDACTED:
+ * something was taken out of it. */
+void audit_send_details(struct buffer *ret_json, struct span to, struct span text, bool redacted);
 void audit_roles_details(struct buffer *ret_json, struct span role_a, struct span role_b);
 void audit_end_details(struct buffer *ret_json, int64_t message_id);
 

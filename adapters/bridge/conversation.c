@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "adapters/bridge/audit.h"
+#include "adapters/bridge/schema.h"
 #include "adapters/bridge/sql.h"
 #include "proto/token.h"
 
@@ -13,6 +14,9 @@
 static const char make_sql[] = "INSERT INTO conversations(id, session_a_role, session_b_role, "
                                "session_a_token, session_b_token,"
                                " created_at, expires_at) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+
+static const char made_sql[] =
+    "INSERT INTO tailgate_made(conversation_id, expires_at) VALUES(?1, ?2)";
 
 static const char look_sql[] =
     "SELECT coalesce(" SQL_LIVE("expires_at", "?2") ", 0) FROM conversations WHERE id = ?1";
@@ -99,8 +103,21 @@ static int insert(sqlite3 *db, const struct conversation *conversation, struct s
     return error;
 }
 
-int conversation_make(sqlite3 *db, const char *asker_role, const char *responder_role,
-                      int64_t ttl_s, int64_t now_us, struct conversation *ret_conversation)
+static int note_made(sqlite3 *db, const struct conversation *conversation)
+{
+    bool there = false;
+    int error = schema_check_ours(db);
+    if (error == BRIDGE_OK)
+        error = schema_has(db, "tailgate_made", &there);
+    if (error == BRIDGE_NEWER || (error == BRIDGE_OK && !there))
+        return BRIDGE_OK;
+    const struct sql_value values[] = {sql_text(span_str(conversation->id)),
+                                       sql_text(span_str(conversation->expires_at))};
+    return error == BRIDGE_OK ? run_once(db, made_sql, values, 2) : error;
+}
+
+static int make(sqlite3 *db, const char *asker_role, const char *responder_role, int64_t ttl_s,
+                int64_t now_us, bool ours, struct conversation *ret_conversation)
 {
     struct span role_a = span_str(asker_role), role_b = span_str(responder_role);
     if (!sql_is_clean(role_a) || !sql_is_clean(role_b) || ttl_s < 0 || ttl_s > TTL_MAX_S)
@@ -112,10 +129,25 @@ int conversation_make(sqlite3 *db, const char *asker_role, const char *responder
     int error = sql_begin(db);
     if (error != BRIDGE_OK)
         return error;
-    error = sql_end(db, insert(db, &conversation, role_a, role_b));
+    error = insert(db, &conversation, role_a, role_b);
+    if (error == BRIDGE_OK && ours)
+        error = note_made(db, &conversation);
+    error = sql_end(db, error);
     if (error == BRIDGE_OK)
         *ret_conversation = conversation;
     return error;
+}
+
+int conversation_make(sqlite3 *db, const char *asker_role, const char *responder_role,
+                      int64_t ttl_s, int64_t now_us, struct conversation *ret_conversation)
+{
+    return make(db, asker_role, responder_role, ttl_s, now_us, false, ret_conversation);
+}
+
+int conversation_make_ours(sqlite3 *db, const char *asker_role, const char *responder_role,
+                           int64_t ttl_s, int64_t now_us, struct conversation *ret_conversation)
+{
+    return make(db, asker_role, responder_role, ttl_s, now_us, true, ret_conversation);
 }
 
 int conversation_look(sqlite3 *db, struct span id, int64_t now_us,
@@ -162,7 +194,7 @@ static int insert_message(sqlite3 *db, const struct outgoing *message, int64_t *
     int64_t id = sqlite3_last_insert_rowid(db);
     struct buffer details;
     buffer_init(&details);
-    audit_send_details(&details, message->to, message->text);
+    audit_send_details(&details, message->to, message->text, false);
     const struct audit_entry entry = {
         .conversation_id = message->conversation_id,
         .session_id = message->from,

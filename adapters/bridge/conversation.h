@@ -22,6 +22,11 @@ struct conversation {
  * (BRIDGE_REFUSED: a role that is not UTF-8, or a TTL_S below 0 or above a hundred years). */
 int conversation_make(sqlite3 *db, const char *asker_role, const char *responder_role,
                       int64_t ttl_s, int64_t now_us, struct conversation *ret_conversation);
+/* The same for one that nobody will want to keep: in the same transaction it is recorded in
+ * tailgate_made, so that retention removes it after its time. Where our tables are not there (no
+ * gateway has served the file yet) or are of a newer version it is made without that. */
+int conversation_make_ours(sqlite3 *db, const char *asker_role, const char *responder_role,
+                           int64_t ttl_s, int64_t now_us, struct conversation *ret_conversation);
 
 enum conversation_state { CONVERSATION_LIVE, CONVERSATION_EXPIRED, CONVERSATION_ABSENT };
 /* What conversation ID is at NOW_US. */

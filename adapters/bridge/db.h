@@ -1,14 +1,16 @@
 /* A connection to the bridge database, and SQLite's results in our words.
  *
  * What is seen to here: busy_timeout before any pragma; no journal_mode change (that is the
- * bridge's business, and `init`'s); mmap_size 0; synchronous=FULL, read back; our auto-checkpoint
- * off; an authorizer that denies reading session_a_token and session_b_token unless a connection is
- * opened to check or make tokens; no statement left un-reset when the caller goes to sleep. */
+ * bridge's business, and `init`'s); mmap_size 0; synchronous=EXTRA, read back; our auto-checkpoint
+ * off; the -wal file cut back when it is started over; an authorizer that denies reading
+ * session_a_token and session_b_token unless a connection is opened to check or make tokens; no
+ * statement left un-reset when the caller goes to sleep. */
 #ifndef TAILGATE_ADAPTERS_BRIDGE_DB_H
 #define TAILGATE_ADAPTERS_BRIDGE_DB_H
 
 #include <sqlite3.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "adapters/bridge/place.h"
 
@@ -49,6 +51,12 @@ const char *db_explain(sqlite3 *db);
 int db_run(sqlite3 *db, const char *sql);
 /* Prepares a statement that lives long (SQLITE_PREPARE_PERSISTENT); the caller finalizes it. */
 int db_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret_statement);
+/* The SQLite that runs here, as "3.40.1", and whether it is linked in (-DTAILGATE_SQLITE_SOURCE) or
+ * the system's shared library. */
+const char *db_sqlite_version(void);
+bool db_sqlite_is_linked_in(void);
+/* The size in bytes of the -wal file of the database file NAME; 0 when there is none. */
+int64_t db_wal_size(const char *name);
 /* True when no statement of DB is un-reset (an un-reset one pins the WAL). */
 bool db_is_quiet(sqlite3 *db);
 /* The pid that holds a write lock on the database according to /proc/locks, or 0 when unknown. */

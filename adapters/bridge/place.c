@@ -285,13 +285,19 @@ static int try_lock(int folder, mode_t mode, struct place_holder *ret_holder)
     return error;
 }
 
+/* Whoever may look into the folder may ask who holds the lock. */
+static mode_t lock_mode(int folder)
+{
+    struct stat status;
+    return fstat(folder, &status) == 0 && (status.st_mode & S_IRGRP) ? 0640 : 0600;
+}
+
 int place_lock(const struct place *place, struct place_holder *ret_holder)
 {
     int folder = open_folder(place);
     if (folder < 0)
         return folder;
-    struct stat status;
-    mode_t mode = fstat(folder, &status) == 0 && (status.st_mode & S_IRGRP) ? 0640 : 0600;
+    mode_t mode = lock_mode(folder);
     int result = -EAGAIN;
     for (int tries = 0; tries < 100 && result == -EAGAIN; tries++)
         result = try_lock(folder, mode, ret_holder);
@@ -303,6 +309,37 @@ int place_lock(const struct place *place, struct place_holder *ret_holder)
     /* what a gateway that died left there is nobody's announcement; the caller makes a new one */
     struct place_holder self = {.pid = getpid()};
     (void)place_announce(result, &self);
+    return result;
+}
+
+/* One try of place_lock_wait(): -EAGAIN when the file was removed while we waited for it. */
+static int wait_lock(int folder)
+{
+    int descriptor =
+        openat(folder, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, lock_mode(folder));
+    if (descriptor < 0)
+        return -errno;
+    struct flock lock = whole_file();
+    int error = fcntl(descriptor, F_OFD_SETLKW, &lock) == 0 ? 0 : -errno;
+    if (error == 0 && still_there(folder, descriptor))
+        return descriptor;
+    close(descriptor);
+    return error && error != -EINTR ? error : -EAGAIN;
+}
+
+int place_lock_wait(const struct place *place)
+{
+    struct place_holder self = {.pid = getpid()};
+    int result = -EAGAIN;
+    while (result == -EAGAIN) {
+        int folder = open_folder(place);
+        if (folder < 0)
+            return folder;
+        result = wait_lock(folder);
+        close(folder);
+    }
+    if (result >= 0)
+        (void)place_announce(result, &self); /* as place_lock() does */
     return result;
 }
 

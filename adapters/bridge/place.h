@@ -52,6 +52,8 @@ struct place_holder {
  * Returns a descriptor >= 0; or -EWOULDBLOCK when another gateway has it (then *ret_holder tells
  * who, pid 0 when unknown); or another -errno. */
 int place_lock(const struct place *place, struct place_holder *ret_holder);
+/* The same, but waits for the other gateway's end, however long that takes. */
+int place_lock_wait(const struct place *place);
 /* Writes who we are into the lock file held by DESCRIPTOR. Returns 0 or -errno. */
 int place_announce(int descriptor, const struct place_holder *holder);
 /* Reads who holds the lock. Returns 0 when a gateway runs, -ESRCH when none does, or -errno. */

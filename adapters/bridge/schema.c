@@ -167,14 +167,17 @@ struct meta_value {
     size_t size;
 };
 
-static int has_meta(sqlite3 *db, bool *ret_has)
+int schema_has(sqlite3 *db, const char *table, bool *ret_there)
 {
     sqlite3_stmt *statement = NULL;
-    int error =
-        db_prepare(db, "SELECT 1 FROM sqlite_schema WHERE name = 'tailgate_meta'", &statement);
+    int error = db_prepare(db, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1",
+                           &statement);
     if (error != BRIDGE_OK)
         return error;
-    error = sql_step(statement, ret_has);
+    const struct sql_value name = sql_text(span_str(table));
+    error = sql_bind(statement, &name, 1);
+    if (error == BRIDGE_OK)
+        error = sql_step(statement, ret_there);
     sqlite3_finalize(statement);
     return error;
 }
@@ -183,7 +186,7 @@ static int read_meta(sqlite3 *db, const char *key, struct meta_value *ret_value)
 {
     struct meta_value value = {.type = SQLITE_NULL};
     bool row = false;
-    int error = has_meta(db, &row);
+    int error = schema_has(db, "tailgate_meta", &row);
     if (error != BRIDGE_OK || !row) {
         *ret_value = value;
         return error;
@@ -214,7 +217,8 @@ static int read_meta(sqlite3 *db, const char *key, struct meta_value *ret_value)
 static int write_meta(sqlite3 *db, const char *key, struct sql_value value)
 {
     sqlite3_stmt *statement = NULL;
-    int error = db_prepare(db, "INSERT INTO tailgate_meta(key, value) VALUES(?1, ?2)", &statement);
+    int error = db_prepare(db, "INSERT OR REPLACE INTO tailgate_meta(key, value) VALUES(?1, ?2)",
+                           &statement);
     if (error != BRIDGE_OK)
         return error;
     const struct sql_value values[] = {sql_text(span_str(key)), value};
@@ -223,39 +227,44 @@ static int write_meta(sqlite3 *db, const char *key, struct sql_value value)
     return error;
 }
 
-/* *ret_made: a version is there, and it is one we know. */
-static int read_version(sqlite3 *db, bool *ret_made)
+/* *ret_version: the one that is there, if we know it; 0: none is. */
+static int read_version(sqlite3 *db, int64_t *ret_version)
 {
     struct meta_value version;
     int error = read_meta(db, "schema_version", &version);
     if (error != BRIDGE_OK)
         return error;
-    *ret_made = version.type != SQLITE_NULL;
-    if (!*ret_made)
+    if (version.type == SQLITE_NULL) {
+        *ret_version = 0;
         return BRIDGE_OK;
+    }
     /* what is not a number we know was not written by a Tailgate that we know */
     bool known =
         version.type == SQLITE_INTEGER && version.integer >= 1 && version.integer <= SCHEMA_VERSION;
-    return known ? BRIDGE_OK : BRIDGE_NEWER;
+    if (!known)
+        return BRIDGE_NEWER;
+    *ret_version = version.integer;
+    return BRIDGE_OK;
 }
 
 int schema_check_ours(sqlite3 *db)
 {
-    bool made;
-    return read_version(db, &made);
+    int64_t version;
+    return read_version(db, &version);
 }
 
 int schema_make_ours(sqlite3 *db)
 {
-    bool made;
-    int error = read_version(db, &made);
-    if (error != BRIDGE_OK || made)
+    int64_t version;
+    int error = read_version(db, &version);
+    if (error != BRIDGE_OK || version == SCHEMA_VERSION)
         return error;
     error = sql_begin(db);
     if (error != BRIDGE_OK)
         return error;
-    error = read_version(db, &made); /* somebody may have been faster */
-    if (error == BRIDGE_OK && !made) {
+    error = read_version(db, &version); /* somebody may have been faster */
+    /* every version so far has only added tables, so that making what is missing migrates, too */
+    if (error == BRIDGE_OK && version < SCHEMA_VERSION) {
         error = db_run(db, schema_sql_ours);
         if (error == BRIDGE_OK)
             error = write_meta(db, "schema_version", sql_integer(SCHEMA_VERSION));

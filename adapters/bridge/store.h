@@ -20,7 +20,36 @@ struct store_reply {
     struct span to_session;      /* the session that asked */
     struct span text;
     struct span metadata;
-    bool dead; /* an error reply: the audit row query_dead is written beside it */
+    struct span whole;  /* the answer as it was before it was cut, to be kept; size 0: not cut */
+    struct span worker; /* its name */
+    struct span service;
+    struct span reason; /* DEAD: why */
+    uint32_t attempt;   /* that gave the answer; DEAD: the last one begun */
+    uint32_t failed;    /* DEAD: attempts that failed */
+    bool dead; /* an error reply: the audit row query_dead is written beside it, and the delivery
+                * row becomes `dead` */
+    bool redacted; /* something was taken out of the text, for the audit row */
+    bool claimed;  /* the guard is our own delivery row, not `read` */
+    bool recorded; /* it may have a delivery row, which goes (an answer) or becomes `dead` */
+    bool parked;   /* it may stand in tailgate_parked */
+    bool present;  /* say in session_status that the session is served (store_present()) */
+};
+
+/* A query in a worker's hands, or waiting after a failed attempt: one row of tailgate_delivery. */
+struct store_delivery {
+    int64_t message_id;
+    struct span conversation_id;
+    struct span session; /* that is served: for its presence */
+    struct span service;
+    struct span worker;   /* size 0: none */
+    struct span reason;   /* of the failure; size 0: none */
+    uint32_t attempt;     /* the last one begun */
+    uint32_t failed;      /* attempts that count as failed */
+    int64_t pid;          /* of the worker; 0: not known to be on this host */
+    int64_t leased_at_us; /* UTC; 0: never */
+    int64_t due_at_us;    /* UTC: when the lease or the pause ends */
+    bool claim;           /* store_lease(): take the read flag, too (claim dispatch) */
+    bool present;         /* store_lease(): say that the session is served (store_present()) */
 };
 
 /* How a guarded reply ended: the guard changed one row, or why it did not. */
@@ -30,6 +59,9 @@ enum store_outcome {
     STORE_EXPIRED,    /* the conversation's time is over */
     STORE_DELETED     /* row or conversation is gone */
 };
+
+/* Its word: "committed", "superseded", "expired", "deleted". */
+const char *store_outcome_name(enum store_outcome outcome);
 
 /* Opens the writer's connection, makes our tables and reads the token key. BUSY_MS as in db_open().
  * BRIDGE_ABSENT: no file, or not all of the bridge's tables yet; BRIDGE_FOREIGN, BRIDGE_NOT_SQLITE,
@@ -41,17 +73,68 @@ void store_close(struct store **self);
 int store_begin(struct store *self, int64_t now_us);
 /* One reply inside the group:
  *   UPDATE messages SET read=1 WHERE id=? AND read=0 AND EXISTS (live conversation)
- * one row changed: the reply row and the bridge's audit row send_message are inserted. None: the
- * end is classified and recorded by an audit row (query_superseded, query_expired, query_deleted).
- * On an error the group may be gone: call store_rollback(). BRIDGE_REFUSED: a constraint or trigger
- * of theirs, or a text that the bridge could not read; this reply alone is at fault, so the others
- * of its group can be committed without it. */
+ * or, when CLAIMED, the same of our own delivery row, which goes from claimed to done. One row
+ * changed: the reply row and the bridge's audit row send_message are inserted; its delivery row
+ * goes (DEAD: becomes `dead`, with or without RECORDED). None: the end is classified and recorded
+ * by an audit row (query_superseded, query_expired, query_deleted), its delivery row goes and the
+ * answer is kept. A claimed query is deleted when its row or conversation is gone, else expired
+ * when its time is over, else superseded. A reply with none of the flags runs three statements. On
+ * an error the group may be gone: call store_rollback(). BRIDGE_REFUSED: a constraint or trigger of
+ * theirs, or a text that the bridge could not read; this reply alone is at fault, so the others of
+ * its group can be committed without it. */
 int store_reply(struct store *self, const struct store_reply *reply,
                 enum store_outcome *ret_outcome);
 /* Records, inside the group, how a query ended without us, by the same audit rows as above; of END
- * only message_id, conversation_id and from_session count. Nothing else is written. BRIDGE_REFUSED:
- * it has not ended, it is unread and its conversation lives. */
+ * only message_id, conversation_id, from_session, claimed, recorded and parked count. Its rows of
+ * ours go, nothing else is written. BRIDGE_REFUSED: it has not ended, it is unread (or claimed by
+ * us) and its conversation lives. */
 int store_end(struct store *self, const struct store_reply *end, enum store_outcome *ret_outcome);
+/* Inside the group: DELIVERY is in its worker's hands (state `leased`). A row that is there keeps
+ * its history, and its claim. With CLAIM the guard of I2 takes the read flag in the same
+ * transaction (unless the row says that this has been done): *ret_outcome is STORE_COMMITTED, or
+ * how the query ended without us, recorded as in store_end(). Without it STORE_COMMITTED always.
+ * With PRESENT presence is told, too. */
+int store_lease(struct store *self, const struct store_delivery *delivery,
+                enum store_outcome *ret_outcome);
+/* Inside the group: an attempt of DELIVERY has failed (state `waiting`); one item of history is
+ * appended: {"attempt","worker","reason","at"}, up to 65,536 characters of them. With an empty
+ * reason it has not failed but was given back: the state of a row that is there changes, nothing is
+ * appended and no row is made. A dead row stays as it is, unless its query is unread again: then an
+ * attempt that has failed wakes it. */
+int store_fail(struct store *self, const struct store_delivery *delivery);
+/* Inside the group: the low-water mark is MARK now, and of the COUNT rows ID those that are still
+ * unread in a live conversation (or claimed) are parked. */
+int store_mark(struct store *self, int64_t mark, const int64_t *id, size_t count);
+/* Inside the group: row MESSAGE_ID is parked no longer. */
+int store_unpark(struct store *self, int64_t message_id);
+/* Inside the group: one word of tailgate_meta; TEXT of size 0 removes it. */
+int store_note(struct store *self, const char *key, struct span text);
+/* Inside the group: session_status of SESSION in CONVERSATION_ID says `tailgate`, now, unless it
+ * said so less than 30 s ago. Somebody else's living heartbeat (younger than 120 s, other status)
+ * is left alone. A conversation that does not exist gets none. */
+int store_present(struct store *self, struct span conversation_id, struct span session);
+/* Inside the group: the same for every query in state `leased`. */
+int store_present_all(struct store *self);
+/* False: their session_status is not the one that the bridge makes, or refused a row;
+ * store_present() and store_present_all() do nothing. Any thread may ask. */
+bool store_can_present(const struct store *self);
+/* Inside the group: removes at most LIMIT rows of what only we made and whose time is over: kept
+ * answers older than KEEP_S seconds, dead rows older than DEAD_S, our own audit rows (query_*,
+ * dead_*) older than AUDIT_S, conversations of tailgate_made that expired KEEP_S ago, with their
+ * messages and session_status. Where a table of theirs has no index we walk it by id from a
+ * cursor in tailgate_meta, at most 16 * LIMIT rows in one call, each row once in its life. A stamp
+ * of ours more than a day ahead of NOW_US stops no walk; its row goes with the first later one that
+ * is old enough. Sets *ret_count to the rows removed, and *ret_more: a limit stopped it, come back
+ * soon. */
+struct store_retention {
+    int64_t keep_s, dead_s, audit_s;
+};
+int store_retire(struct store *self, const struct store_retention *retention, size_t limit,
+                 size_t *ret_count, bool *ret_more);
+/* Inside the group: keeps an answer that cannot be committed any more (its row is gone, its query
+ * is dead, or the database's own rules refuse it), the first 20 of a query. store_reply() does so
+ * by itself for what the guard refuses and for what was cut. */
+int store_keep(struct store *self, const struct store_reply *reply, const char *why);
 /* COMMIT. On an error nothing of the group is in the file after store_rollback(), except that after
  * BRIDGE_IO it is unknown: exit and re-read. After BRIDGE_BUSY (a reader, in rollback-journal mode)
  * the group is still open and store_commit() may be tried again. */
@@ -64,6 +147,11 @@ int store_wal_frames(const struct store *self);
 /* A FULL checkpoint that waits at most 20 ms for others. BRIDGE_OK also when it did only a part;
  * *ret_complete says so. */
 int store_checkpoint(struct store *self, bool *ret_complete);
+/* The size of the -wal file in bytes. */
+int64_t store_wal_size(const struct store *self);
+/* After a complete checkpoint: a commit of one small row (stamped NOW_US), so that it is ours that
+ * starts the WAL over, which cuts the file back. BRIDGE_OK also when somebody else has the lock. */
+int store_restart_wal(struct store *self, int64_t now_us);
 /* SQLite's words for the last failure. */
 const char *store_explain(const struct store *self);
 

@@ -16,7 +16,10 @@
 #define ROW_FROM                                                                                   \
     "SELECT m.id, m.message, m.metadata, m.conversation_id, m.from_session, m.to_session,"         \
     " m.timestamp, m.read, c.id, c.expires_at,"                                                    \
-    " CASE WHEN m.to_session = 'b' THEN c.session_b_role ELSE c.session_a_role END"                \
+    " CASE WHEN m.to_session = 'b' THEN c.session_b_role ELSE c.session_a_role END,"               \
+    " CASE WHEN coalesce(m.read, 0) = 0 THEN (SELECT s.last_heartbeat FROM session_status s"       \
+    "  WHERE s.conversation_id = m.conversation_id AND s.session_id = m.to_session"                \
+    "  AND s.status <> 'tailgate') END"                                                            \
     " FROM messages m LEFT JOIN conversations c ON c.id = m.conversation_id"
 
 enum column {
@@ -30,7 +33,8 @@ enum column {
     COLUMN_READ,
     COLUMN_FOUND,
     COLUMN_EXPIRES,
-    COLUMN_ROLE
+    COLUMN_ROLE,
+    COLUMN_AGENT
 };
 
 struct tail {
@@ -49,7 +53,7 @@ struct tail {
 
 const char *tail_rows_sql(void)
 {
-    return ROW_FROM " WHERE m.id > ?1 ORDER BY m.id LIMIT ?2";
+    return ROW_FROM " WHERE m.id > ?1 AND m.id <= ?3 ORDER BY m.id LIMIT ?2";
 }
 
 static int prepare_all(struct tail *self)
@@ -148,16 +152,20 @@ static void take_row(sqlite3_stmt *statement, struct tail_row *ret_row)
     row.timestamp = sql_column(statement, COLUMN_TIMESTAMP);
     row.expires_at = sql_column(statement, COLUMN_EXPIRES);
     row.role = sql_column(statement, COLUMN_ROLE);
+    row.agent_at = sql_column(statement, COLUMN_AGENT);
     if (!row.has_conversation)
         row.role = row.expires_at = span_of(NULL, 0);
     *ret_row = row;
 }
 
-int tail_read(struct tail *self, size_t limit, tail_see_fn *see, void *context, size_t *ret_count)
+/* Calls SEE for the rows above *AFTER up to UPTO, and moves *AFTER along. */
+static int read_rows(struct tail *self, int64_t *after, int64_t upto, size_t limit,
+                     tail_see_fn *see, void *context, size_t *ret_count)
 {
     assert(!self->loaded);
-    const struct sql_value values[] = {sql_integer(self->cursor), sql_integer((int64_t)limit)};
-    int error = sql_bind(self->rows, values, 2);
+    const struct sql_value values[] = {sql_integer(*after), sql_integer((int64_t)limit),
+                                       sql_integer(upto)};
+    int error = sql_bind(self->rows, values, 3);
     size_t count = 0;
     bool more = error == BRIDGE_OK;
     while (more) {
@@ -167,7 +175,7 @@ int tail_read(struct tail *self, size_t limit, tail_see_fn *see, void *context, 
         struct tail_row row;
         take_row(self->rows, &row);
         see(context, &row);
-        self->cursor = row.id;
+        *after = row.id;
         count++;
     }
     sql_reset(self->rows);
@@ -175,6 +183,22 @@ int tail_read(struct tail *self, size_t limit, tail_see_fn *see, void *context, 
         return error;
     *ret_count = count;
     return BRIDGE_OK;
+}
+
+int tail_read(struct tail *self, size_t limit, tail_see_fn *see, void *context, size_t *ret_count)
+{
+    return read_rows(self, &self->cursor, INT64_MAX, limit, see, context, ret_count);
+}
+
+int tail_range(struct tail *self, int64_t after, int64_t upto, size_t limit, tail_see_fn *see,
+               void *context, size_t *ret_count)
+{
+    return read_rows(self, &after, upto, limit, see, context, ret_count);
+}
+
+sqlite3 *tail_connection(struct tail *self)
+{
+    return self->db;
 }
 
 void tail_start_at(struct tail *self, int64_t id)

@@ -28,6 +28,8 @@ struct tail_row {
     struct span role;       /* of the addressed session (session_b_role when to_session is "b", else
                              * session_a_role); size 0 without conversation */
     struct span expires_at; /* of the conversation; size 0 without one */
+    struct span agent_at;   /* last heartbeat of somebody else than us in session_status at the
+                             * addressed session; size 0 when the row is read or there is none */
 };
 
 /* Opens the tail with its cursor at 0: the first read brings every row of the file. BRIDGE_ABSENT:
@@ -43,6 +45,11 @@ int tail_changed(struct tail *self, bool *ret_changed);
  * Sets *ret_count. *ret_count < LIMIT means that the end was reached. */
 typedef void tail_see_fn(void *context, const struct tail_row *row);
 int tail_read(struct tail *self, size_t limit, tail_see_fn *see, void *context, size_t *ret_count);
+/* The same for the rows above AFTER up to UPTO, without moving the cursor. */
+int tail_range(struct tail *self, int64_t after, int64_t upto, size_t limit, tail_see_fn *see,
+               void *context, size_t *ret_count);
+/* The connection, for the reads of records.h; no statement of theirs may stay un-reset. */
+sqlite3 *tail_connection(struct tail *self);
 /* Moves the cursor to ID, forward only: rows at or below it are not brought (any more). */
 void tail_start_at(struct tail *self, int64_t id);
 /* The cursor: the highest id that tail_read() has brought. */

@@ -1,18 +1,24 @@
 /* A worker's way to the gateway: the worker side of MDP/0.2 (proto/WIRE.md) over one DEALER socket.
  *
  *   DOWN ──retry_us──▶ CONNECTING ──handshake──▶ UP ──READY──▶ registered
- *    ▲                    ▲    └──refused──┐      │
- *    │                    └────────────────│──────┤ connection lost: ZeroMQ connects again
- *    └── back-off, fresh socket ───────────┴──────┘ three beats missed, or DISCONNECT received
+ *    ▲                  │  ▲   │                  │
+ *    │                  └──┘   └──refused──┐      │
+ *    │       ZeroMQ tries again            │      │
+ *    └── back-off, fresh socket ───────────┴──────┘ connection lost, three beats missed, or
+ *                                                   DISCONNECT received
  *
  * Invariants
- *   1. READY is said at once whenever the link is UP and the worker wants to be registered.
- *   2. A final answer is handed to ZeroMQ only while the link is UP; else it is kept, and sent
- *      before READY is said again. (One that was handed over in the moment in which the connection
- *      broke may be lost; then the gateway's lease is the truth.)
- *   3. Beats are sent and awaited only while registered, by two timers that know nothing of each
+ *   1. READY is said at once whenever the link is UP and the worker wants to be registered, before
+ *      anything else. It names what the worker holds, so that a gateway that does not know of it
+ *      gives it to nobody else.
+ *   2. One socket is one connection: what was left in it when the connection ended goes with it,
+ * and nothing that the next connection brings can be about this one.
+ *   3. A final answer is handed to ZeroMQ only while the link is UP and, if the worker wants that,
+ *      registered; else it is kept. One that was handed over when the connection ended may be lost:
+ *      it is sent again on the next (outbox.h).
+ *   4. Beats are sent and awaited only while registered, by two timers that know nothing of each
  *      other.
- *   4. READY states the interval of our beats. The gateway beats at least as often, so three of
+ *   5. READY states the interval of our beats. The gateway beats at least as often, so three of
  *      them without a word from it mean that it is gone. */
 #ifndef TAILGATE_ADAPTERS_WORKER_LINK_H
 #define TAILGATE_ADAPTERS_WORKER_LINK_H
@@ -37,6 +43,9 @@ struct link_setup {
     struct worker_options
         options; /* said in READY; interval_ms must be given: it is also the beat expected */
     size_t keep; /* answers kept at most while the gateway is away, at least 1 */
+    /* Writes the tokens of what is worked on; returns their number, ROOM at most. */
+    size_t (*holding)(const void *holder, struct span *ret_token, size_t room);
+    const void *holder;
 };
 
 enum link_news_kind {
@@ -45,8 +54,9 @@ enum link_news_kind {
     LINK_QUERY, /* token and body of a query */
     LINK_ODD,  /* the gateway said something that is not MDP/0.2; text says what. Nothing changed */
     LINK_LOST, /* not registered any more; text says why */
-    LINK_WAITING, /* cannot connect for now; said once until it can */
-    LINK_REFUSED  /* the other side does not speak our protocol, or does not let us in */
+    LINK_DISMISSED, /* the same by the gateway's word */
+    LINK_WAITING,   /* cannot connect for now; said once until it can */
+    LINK_REFUSED    /* the other side does not speak our protocol, or does not let us in */
 };
 
 /* Spans are borrowed until the next call on the link. */
@@ -64,12 +74,12 @@ void link_destroy(struct link **self);
 void link_join(struct link *self);
 /* From now on it does not: says DISCONNECT when registered; stays connected. */
 void link_leave(struct link *self);
-/* Sends a final answer or keeps it. Returns 0 when it was sent, 1 when it is kept, -ENOBUFS when it
- * is kept and the oldest one kept was thrown away for it. */
-int link_final(struct link *self, struct span token, struct span body);
+/* Sends a final answer or keeps it. Returns 0 when it was sent, 1 when it is kept, -ENOBUFS when
+ * older ones that were kept had to be thrown away for it. */
+int link_final(struct link *self, struct span token, struct span body, int64_t now_us);
 /* Sends a part of an answer, which renews the query's lease; it is not kept. */
 void link_partial(struct link *self, struct span token, struct span body);
-/* The number of answers kept. */
+/* The number of answers kept that are still to be sent. */
 size_t link_kept(const struct link *self);
 /* Fills in what to poll; returns how many. */
 size_t link_items(const struct link *self, zmq_pollitem_t ret_item[LINK_ITEMS]);

@@ -39,6 +39,9 @@ static const struct cli_command page = {
         "with one line on stdout: an object with \"answer\", or plain text. What it writes on "
         "stderr goes to the log. When it ends, the query it had is reported as failed (the gateway "
         "tries again) and CMD is started anew. No shell is involved.\n"
+        "A query has until its delivery.deadline: then CMD and all it has started is ended, and "
+        "started anew. While the gateway is away CMD works on; it gets the answer when it is "
+        "back.\n"
         "\n"
         "Two workers that answer from documents:\n"
         "  tailgate work --db bridge.db --count 2 -- python3 document_worker.py README.md\n"
@@ -52,7 +55,7 @@ static const struct cli_command page = {
         "  while read -r query; do echo 42; done\n"
         "\n"
         "SIGTERM and SIGINT: start nothing more, wait up to 10 s for the queries that CMD has, "
-        "leave. "
+        "give back what is not finished, leave. "
         "A second one: leave at once. The exit status is 0 then, 1 when CMD cannot be started at "
         "all, 2 for a mistake on the command line.\n",
 };

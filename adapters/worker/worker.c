@@ -4,9 +4,8 @@
 
 #include "adapters/host/clock.h"
 #include "adapters/worker/absence.h"
-#include "adapters/worker/flights.h"
+#include "adapters/worker/desk.h"
 #include "gateway/log.h"
-#include "proto/jtext.h"
 #include "proto/limits.h"
 
 #define PAUSE_FIRST_US 500000 /* before a program that ended is started again; doubles */
@@ -28,7 +27,7 @@ struct worker {
     struct link *link;
     void *program; /* the adapter's instance */
     enum state state;
-    struct flights flights;
+    struct desk desk;
     bool again;  /* there is more to do without waiting */
     bool served; /* the program has answered since it was started */
     int64_t started_us;
@@ -39,18 +38,27 @@ struct worker {
     uint64_t unasked;     /* answers that belonged to no query */
 };
 
+static size_t holding(const void *flights, struct span *ret_token, size_t room)
+{
+    return flights_tokens(flights, ret_token, room);
+}
+
 struct worker *worker_new(const struct worker_setup *setup)
 {
     struct worker *self = memory_zero(1, sizeof *self);
     self->setup = *setup;
     self->name = self->setup.link.options.name;
     size_t room = (size_t)2 * setup->link.options.slots;
-    self->setup.link.keep = room;
+    self->setup.link.keep = 2 * room;
+    self->setup.link.holding = holding;
+    self->setup.link.holder = &self->desk.flights;
     self->link = link_new(&self->setup.link);
+    self->desk.name = self->name;
+    self->desk.link = self->link;
     self->program = setup->adapter->make(&setup->program);
     self->state = PAUSED;
     self->pause_us = PAUSE_FIRST_US;
-    flights_init(&self->flights, room);
+    flights_init(&self->desk.flights, room);
     return self;
 }
 
@@ -66,51 +74,17 @@ void worker_destroy(struct worker **self)
                   LOG_STR("say", "finished while the gateway was away, and it has not come back"));
     worker->setup.adapter->destroy(&worker->program);
     link_destroy(&worker->link);
-    flights_done(&worker->flights);
+    flights_done(&worker->desk.flights);
     free(worker);
 }
 
 /* --- what goes to the gateway --- */
 
-static void send_final(struct worker *self, struct span token, struct span body)
-{
-    int code = link_final(self->link, token, body);
-    if (code == 0)
-        return;
-    log_event(LOG_INFO, "kept", LOG_STR("worker", self->name),
-              LOG_STR("say", "the gateway is away; the answer is sent when it is back"));
-    if (code < 0)
-        log_event(LOG_WARN, "dropped", LOG_STR("worker", self->name), LOG_INT("answers", 1),
-                  LOG_STR("say", "too many answers are kept; the oldest was thrown away"));
-}
-
-/* Reports a query as failed: it costs an attempt, and the gateway tries again. */
-static void refuse(struct worker *self, struct span token, int64_t id, const char *reason)
-{
-    struct buffer body;
-    buffer_init(&body);
-    buffer_byte(&body, '{');
-    jtext_member(&body, "type", span_str("error"));
-    jtext_member(&body, "error", span_str(reason));
-    jtext_member_raw(&body, "retry", span_str("true"));
-    buffer_byte(&body, '}');
-    log_event(LOG_WARN, "failed", LOG_STR("worker", self->name), LOG_INT("id", id),
-              LOG_STR("error", reason));
-    send_final(self, token, buffer_span(&body));
-    buffer_done(&body);
-}
-
-static void fail(struct worker *self, struct flight *flight, const char *reason)
-{
-    refuse(self, flight->query.token, flight->id, reason);
-    flights_remove(&self->flights, flight);
-}
-
 /* Invariant 2: the queries first, then DISCONNECT. */
-static void leave(struct worker *self, const char *reason)
+static void leave(struct worker *self, enum desk_outcome outcome, const char *reason,
+                  int64_t now_us)
 {
-    while (self->flights.count > 0)
-        fail(self, &self->flights.flight[0], reason);
+    desk_clear(&self->desk, outcome, reason, now_us);
     link_leave(self->link);
 }
 
@@ -166,11 +140,11 @@ static void end_program(struct worker *self, int64_t now_us, bool at_once)
 }
 
 /* The program cannot go on, and its adapter is ending it. */
-static void program_broken(struct worker *self, struct span why)
+static void program_broken(struct worker *self, int64_t now_us, struct span why)
 {
     char *reason = memory_text(why);
     log_event(LOG_WARN, "broken", LOG_STR("worker", self->name), LOG_STR("say", reason));
-    leave(self, reason);
+    leave(self, DESK_FAILED, reason, now_us);
     free(reason);
     self->state = ENDING;
 }
@@ -178,7 +152,7 @@ static void program_broken(struct worker *self, struct span why)
 static void program_gone(struct worker *self, int64_t now_us, struct span how)
 {
     char *reason = memory_text(how);
-    leave(self, reason);
+    leave(self, DESK_FAILED, reason, now_us);
     if (self->served || now_us - self->started_us >= SOUND_US)
         self->pause_us = PAUSE_FIRST_US;
     pause_program(self, now_us);
@@ -188,19 +162,53 @@ static void program_gone(struct worker *self, int64_t now_us, struct span how)
     free(reason);
 }
 
+/* --- time --- */
+
+/* One query out of time costs the whole program: there is no other way to make it let go. What else
+ * the program had is not to blame. */
+static void end_for(struct worker *self, struct flight *flight, const char *reason, int64_t now_us)
+{
+    desk_end(&self->desk, flight, DESK_FAILED, reason, now_us);
+    leave(self, DESK_RETURNED, "the worker process was ended because of another query", now_us);
+    end_program(self, now_us, false);
+}
+
+static void end_when_late(struct worker *self, int64_t now_us)
+{
+    struct flight *late = flights_late(&self->desk.flights, now_us);
+    while (late && !late->offered) {
+        desk_end(&self->desk, late, DESK_FAILED,
+                 "the query ran out of time while it waited for a free slot", now_us);
+        late = flights_late(&self->desk.flights, now_us);
+    }
+    if (self->state == SERVING && late)
+        end_for(self, late, "the query ran out of time and its worker process was ended", now_us);
+}
+
+/* The gateway said DISCONNECT. It does that to a worker whose time for a query is over; but also
+ * when it stops, or was started anew and does not know us: then the work goes on, and READY names
+ * it. */
+static void hear_dismissal(struct worker *self, int64_t now_us)
+{
+    struct flight *flight = flights_given_up(&self->desk.flights, now_us);
+    if (self->state == SERVING && flight)
+        end_for(self, flight, "the gateway gave the query up and its worker process was ended",
+                now_us);
+}
+
 /* --- what the gateway says --- */
 
-/* Offers what waits to the program, unless we are stopping: then it is held until we leave. An
- * error at once would cost it an attempt just as well, and make room for the next query to lose
- * one. */
+/* Offers what waits to the program, unless we are stopping: then it is held until we leave, and
+ * given back then. To give it back at once would make room for the next one, and so turn over
+ * everything that waits at the gateway for nothing. */
 static void offer_waiting(struct worker *self, int64_t now_us)
 {
     struct flight *flight;
     while (self->state == SERVING && !self->stopping &&
-           (flight = flights_waiting(&self->flights, self->setup.link.options.slots))) {
+           (flight = flights_waiting(&self->desk.flights, self->setup.link.options.slots))) {
         int64_t limit_us = self->setup.time_limit_us;
-        if (limit_us > 0 && now_us + limit_us < flight->deadline_us)
-            flight->deadline_us = now_us + limit_us;
+        if (limit_us > 0)
+            flight->limit_us = now_us + limit_us;
         flight->offered = true;
         self->setup.adapter->offer(self->program, flight->query.token, flight->query.text);
         self->again = true;
@@ -210,9 +218,9 @@ static void offer_waiting(struct worker *self, int64_t now_us)
 static void take_query(struct worker *self, const struct link_news *news, int64_t now_us)
 {
     struct flight *flight =
-        flights_add(&self->flights, news->token, news->text, now_us, clock_utc_us());
+        flights_add(&self->desk.flights, news->token, news->text, now_us, clock_utc_us());
     if (!flight) {
-        refuse(self, news->token, 0, "the worker has no free slot");
+        desk_refuse(&self->desk, news->token, now_us);
         return;
     }
     log_event(LOG_INFO, self->stopping ? "held" : "query", LOG_STR("worker", self->name),
@@ -239,6 +247,7 @@ static bool hear_gateway(struct worker *self, int64_t now_us)
     case LINK_READY:
         log_event(LOG_INFO, "ready", LOG_STR("worker", self->name),
                   LOG_STR("service", setup->service), LOG_INT("slots", setup->options.slots),
+                  LOG_INT("holding", self->desk.flights.count + link_kept(self->link)),
                   LOG_STR("gate", setup->endpoint));
         break;
     case LINK_QUERY:
@@ -249,8 +258,11 @@ static bool hear_gateway(struct worker *self, int64_t now_us)
                   LOG_SPAN("say", news.text));
         break;
     case LINK_LOST:
+    case LINK_DISMISSED:
         log_event(LOG_WARN, "disconnected", LOG_STR("worker", self->name),
                   LOG_SPAN("say", news.text));
+        if (news.kind == LINK_DISMISSED)
+            hear_dismissal(self, now_us);
         break;
     case LINK_WAITING:
         say_waiting(self);
@@ -268,7 +280,7 @@ static bool hear_gateway(struct worker *self, int64_t now_us)
 
 static void take_answer(struct worker *self, const struct adapter_report *report, int64_t now_us)
 {
-    struct flight *flight = flights_find(&self->flights, report->token);
+    struct flight *flight = flights_find(&self->desk.flights, report->token);
     if (!flight) {
         self->unasked++;
         /* A program that talks without end must not fill the log: 1st, 2nd, 4th, 8th … are told. */
@@ -279,18 +291,17 @@ static void take_answer(struct worker *self, const struct adapter_report *report
         return;
     }
     self->served = true;
-    log_event(LOG_INFO, "answered", LOG_STR("worker", self->name), LOG_INT("id", flight->id),
-              LOG_US("took", now_us - flight->since_us));
-    send_final(self, flight->query.token, report->text);
-    flights_remove(&self->flights, flight);
+    desk_answer(&self->desk, flight, report->text, now_us);
     offer_waiting(self, now_us);
 }
 
 static void take_partial(struct worker *self, const struct adapter_report *report)
 {
-    struct flight *flight = flights_find(&self->flights, report->token);
-    if (flight)
-        link_partial(self->link, flight->query.token, report->text);
+    struct flight *flight = flights_find(&self->desk.flights, report->token);
+    if (!flight)
+        return;
+    link_partial(self->link, flight->query.token, report->text);
+    flights_extend(flight);
 }
 
 static bool hear_program(struct worker *self, int64_t now_us)
@@ -309,7 +320,7 @@ static bool hear_program(struct worker *self, int64_t now_us)
         log_event(LOG_INFO, "stderr", LOG_STR("worker", self->name), LOG_SPAN("say", report.text));
         break;
     case ADAPTER_BROKEN:
-        program_broken(self, report.text);
+        program_broken(self, now_us, report.text);
         break;
     case ADAPTER_GONE:
         program_gone(self, now_us, report.text);
@@ -318,30 +329,15 @@ static bool hear_program(struct worker *self, int64_t now_us)
     return true;
 }
 
-/* --- time --- */
-
-/* One query out of time costs the whole program: there is no other way to make it let go. */
-static void end_when_late(struct worker *self, int64_t now_us)
-{
-    struct flight *late = flights_late(&self->flights, now_us);
-    while (late && !late->offered) {
-        fail(self, late, "the query ran out of time while it waited for a free slot");
-        late = flights_late(&self->flights, now_us);
-    }
-    if (self->state != SERVING || !late)
-        return;
-    fail(self, late, "the query ran out of time and its worker process was ended");
-    leave(self, "worker process was ended because another query of it ran out of time");
-    end_program(self, now_us, false);
-}
+/* --- leaving --- */
 
 static void stop_when_settled(struct worker *self, int64_t now_us)
 {
-    bool settled = flights_offered(&self->flights) == 0 && link_kept(self->link) == 0;
+    bool settled = flights_offered(&self->desk.flights) == 0 && link_kept(self->link) == 0;
     if (!self->stopping || (!settled && now_us < self->stop_us))
         return;
     if (self->state == SERVING) {
-        leave(self, "the worker is stopping");
+        leave(self, DESK_RETURNED, "the worker is stopping", now_us);
         end_program(self, now_us, self->hurry);
     } else if (self->state == ENDING && self->hurry) {
         self->setup.adapter->stop(self->program, now_us, true);
@@ -391,7 +387,7 @@ int64_t worker_due(const struct worker *self)
         return 0;
     int64_t due = sooner(link_due(self->link), self->setup.adapter->due(self->program));
     if (self->state == SERVING)
-        due = sooner(due, flights_due(&self->flights));
+        due = sooner(due, flights_due(&self->desk.flights));
     if (self->state == PAUSED)
         due = sooner(due, self->restart_us);
     if (self->stopping && (self->state == SERVING || self->state == PAUSED))

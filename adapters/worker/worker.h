@@ -6,12 +6,16 @@
  *                          └──────────── worker_stop() ─────────────┴──────▶ DONE
  *
  * Invariants
- *   1. Every query taken ends as exactly one FINAL: the program's answer, or an error with why.
+ *   1. Every query taken ends as exactly one FINAL: the program's answer, an error with why, or its
+ *      return, with why, when neither the query nor the program is to blame. (An answer may be sent
+ *      once more over the next connection: outbox.h.)
  *   2. Registered only while the program runs: when it ends, its queries are reported first, then
- *      DISCONNECT is said, and READY only after it was started again.
+ *      DISCONNECT is said, and READY only after it was started again. The loss of the gateway ends
+ *      nothing: the program works on, READY says on what, and what it answers meanwhile is kept.
  *   3. At most `slots` queries are with the program. A gateway that came back may send more (it
- *      does not know what we still hold); as many again wait, and what is beyond is refused with an
- *      error. */
+ *      may not know what we still hold); as many again wait, and what is beyond is returned.
+ *   4. Nothing is held for ever: a query whose attempt is over (flights.h) costs the program its
+ *      process group, whatever the gateway says, and whether it is there or not. */
 #ifndef TAILGATE_ADAPTERS_WORKER_WORKER_H
 #define TAILGATE_ADAPTERS_WORKER_WORKER_H
 
@@ -38,8 +42,8 @@ void worker_destroy(struct worker **self);
 /* The first start of its program: 0, or -errno when it cannot be started at all. */
 int worker_start(struct worker *self, int64_t now_us);
 /* Offers the program nothing more, waits for what it works on, says DISCONNECT, stops it; at once
- * when it works on nothing. Queries that come meanwhile are held and fail when the worker leaves,
- * once each. Called once more: without waiting. */
+ * when it works on nothing. Queries that are not finished when the worker leaves, and those that
+ * came meanwhile, are returned, once each. Called once more: without waiting. */
 void worker_stop(struct worker *self, int64_t now_us);
 /* True when worker_stop() has been carried out. */
 bool worker_done(const struct worker *self);

@@ -28,6 +28,14 @@ const char *gate_endpoint(const struct gate *self, size_t door);
  * set), or another -errno. */
 int gate_receive(struct gate *self, size_t door, struct frameset *set, struct span **ret_frame,
                  size_t *ret_count, struct peer *ret_peer);
+/* Who sent what SET holds from DOOR. LOCAL: through a unix socket, whose peer the kernel has named
+ * (SO_PEERCRED; ZeroMQ's property Peer-Address of the last frame); else UID and PID are 0. */
+struct gate_sender {
+    bool local;
+    int64_t uid, pid;
+};
+void gate_sender(const struct gate *self, size_t door, const struct frameset *set,
+                 struct gate_sender *ret_sender);
 /* A door's second socket to poll: readable when a connection of it may have closed. */
 void *gate_monitor(const struct gate *self, size_t door);
 /* The next peer that was heard at DOOR and whose connection has closed since; false when there is

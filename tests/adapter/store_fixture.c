@@ -86,6 +86,46 @@ enum store_outcome store_commit_one(int64_t id, const char *text)
     return outcome;
 }
 
+enum store_outcome store_commit_reply(const struct store_reply *reply)
+{
+    enum store_outcome outcome = STORE_COMMITTED;
+    assert_int_equal(store_begin(store_fixture.store, STORE_TIME), BRIDGE_OK);
+    assert_int_equal(store_reply(store_fixture.store, reply, &outcome), BRIDGE_OK);
+    assert_int_equal(store_commit(store_fixture.store), BRIDGE_OK);
+    return outcome;
+}
+
+struct store_delivery store_delivery_of(int64_t id)
+{
+    return (struct store_delivery){
+        .message_id = id,
+        .conversation_id = span_str(CONVERSATION),
+        .session = span_str("b"),
+        .service = span_str("default"),
+        .worker = span_str("worker-1"),
+        .attempt = 1,
+        .pid = 4711,
+        .leased_at_us = STORE_TIME,
+        .due_at_us = STORE_TIME + 60000000,
+    };
+}
+
+enum store_outcome store_commit_lease(const struct store_delivery *delivery)
+{
+    enum store_outcome outcome = STORE_DELETED;
+    assert_int_equal(store_begin(store_fixture.store, STORE_TIME), BRIDGE_OK);
+    assert_int_equal(store_lease(store_fixture.store, delivery, &outcome), BRIDGE_OK);
+    assert_int_equal(store_commit(store_fixture.store), BRIDGE_OK);
+    return outcome;
+}
+
+void store_commit_failure(const struct store_delivery *delivery)
+{
+    assert_int_equal(store_begin(store_fixture.store, STORE_TIME), BRIDGE_OK);
+    assert_int_equal(store_fail(store_fixture.store, delivery), BRIDGE_OK);
+    assert_int_equal(store_commit(store_fixture.store), BRIDGE_OK);
+}
+
 int64_t store_number(const char *sql)
 {
     return file_number(&store_fixture.place, sql);

@@ -7,6 +7,9 @@
 
 #define REPLIES "SELECT count(*) FROM messages WHERE from_session = 'b'"
 #define UNREAD "SELECT count(*) FROM messages WHERE from_session = 'a' AND read = 0"
+#define DELIVERIES "SELECT count(*) FROM tailgate_delivery"
+#define KEPT "SELECT count(*) FROM tailgate_answer"
+#define PARKED "SELECT count(*) FROM tailgate_parked"
 #define AUDIT(action) "SELECT count(*) FROM audit_log WHERE action = '" action "'"
 
 struct store_fixture {
@@ -28,6 +31,15 @@ struct store_reply store_reply_to(int64_t id, const char *text);
 /* Puts that reply into the open group, or into a group of its own that is committed. */
 enum store_outcome store_put(int64_t id, const char *text);
 enum store_outcome store_commit_one(int64_t id, const char *text);
+/* The same for any reply. */
+enum store_outcome store_commit_reply(const struct store_reply *reply);
+/* Query ID at worker-1, first attempt, leased at STORE_TIME for a minute. */
+#define STORE_TIME 1795219200000000 /* 2026-11-21T00:00:00 */
+#define STORE_TIME_TEXT "2026-11-21T00:00:00"
+struct store_delivery store_delivery_of(int64_t id);
+/* In a group of its own, stamped STORE_TIME. */
+enum store_outcome store_commit_lease(const struct store_delivery *delivery);
+void store_commit_failure(const struct store_delivery *delivery);
 /* What another connection sees. */
 int64_t store_number(const char *sql);
 void store_expect_text(const char *sql, const char *want);

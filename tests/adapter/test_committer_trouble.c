@@ -10,13 +10,47 @@
 #include <poll.h>
 
 #include "adapters/host/clock.h"
-#include "tests/adapter/fault_vfs.h"
 #include "tests/adapter/store_fixture.h"
+#include "tests/faults/shim_vfs.h"
 
 #define PATIENCE_MS 30000 /* only a hang misses it */
 #define SECOND_US 1000000
 
 static struct committer *committer;
+
+/* What was done to the database file, its -wal and -journal left aside. */
+static struct {
+    atomic_int syncs;  /* failed ones included */
+    atomic_int misses; /* tries in a row for the exclusive lock that a reader was in the way of */
+    atomic_int misses_most; /* the longest such row so far */
+    atomic_int let_go;      /* times that a row of misses ended in giving the lock back */
+} seen;
+
+static void see_call(void *context, const struct shim_call *call)
+{
+    (void)context;
+    if (call->file != SHIM_DB)
+        return;
+    if (call->op == SHIM_SYNC)
+        atomic_fetch_add(&seen.syncs, 1);
+    if (call->op == SHIM_UNLOCK && atomic_exchange(&seen.misses, 0) > 0)
+        atomic_fetch_add(&seen.let_go, 1);
+    if (call->op == SHIM_LOCK && call->level == SQLITE_LOCK_EXCLUSIVE &&
+        call->code == SQLITE_BUSY) {
+        int misses = atomic_fetch_add(&seen.misses, 1) + 1;
+        if (misses > atomic_load(&seen.misses_most))
+            atomic_store(&seen.misses_most, misses);
+    }
+}
+
+/* Each fsync of the database file fails from now on. */
+static void fail_syncs(void)
+{
+    const struct shim_fault fault = {SHIM_SYNC, 1u << SHIM_DB, 1, true, SQLITE_IOERR_FSYNC};
+
+    atomic_store(&seen.syncs, 0);
+    shim_arm(&fault);
+}
 
 static void start(void)
 {
@@ -28,7 +62,11 @@ static void start(void)
 
 static int set_up(void **state)
 {
-    fault_vfs_install();
+    shim_install();
+    atomic_store(&seen.misses_most, 0);
+    atomic_store(&seen.misses, 0);
+    atomic_store(&seen.let_go, 0);
+    shim_watch(see_call, NULL);
     if (store_set_up(state))
         return -1;
     store_close(&store_fixture.store); /* as the gateway has it: no wait inside SQLite */
@@ -40,9 +78,9 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     committer_destroy(&committer, false);
-    atomic_store(&fault_vfs.sync_fails, false);
+    shim_disarm();
     store_tear_down(state);
-    fault_vfs_remove();
+    shim_remove();
     return 0;
 }
 
@@ -134,8 +172,7 @@ a_failed_fsync_of_a_checkpoint_is_the_end_after_what_was_committed_is_reported(v
     memset(text, 'x', sizeof text - 1);
     text[sizeof text - 1] = '\0';
     store_ask(401);
-    atomic_store(&fault_vfs.syncs, 0);
-    atomic_store(&fault_vfs.sync_fails, true);
+    fail_syncs();
     for (int64_t i = 1; i <= 400; i++)
         submit(i, text);
     while ((view = look()).state != COMMITTER_DEAD) { /* after which group depends on their sizes */
@@ -149,9 +186,9 @@ a_failed_fsync_of_a_checkpoint_is_the_end_after_what_was_committed_is_reported(v
     submit(401, text);
     assert_int_equal(committer_destroy(&committer, true), 401 - done.count);
     assert_int_equal(store_number(REPLIES), done.count);
-    atomic_store(&fault_vfs.sync_fails, false);
+    shim_disarm();
     store_close(&store_fixture.store);
-    assert_int_equal(atomic_load(&fault_vfs.syncs), 1); /* not retried, closing included */
+    assert_int_equal(atomic_load(&seen.syncs), 1); /* not retried, closing included */
     assert_int_equal(store_number(REPLIES), done.count);
     job_list_clear(&done);
 }
@@ -278,7 +315,7 @@ static void readers_who_leave_soon_do_not_undo_a_group(void **state)
     store_ask(1);
     reader = start_peer("reader");
     submit(1, "an answer");
-    while (atomic_load(&fault_vfs.misses_most) < 3) /* COMMIT again, and no ROLLBACK between */
+    while (atomic_load(&seen.misses_most) < 3) /* COMMIT again, and no ROLLBACK between */
         pause_ms(1);
     peer_release(&reader);
     assert_int_equal(peer_wait(&reader), 0);
@@ -297,7 +334,7 @@ static void readers_who_stay_do_not_keep_the_others_out_for_ever(void **state)
     reader = start_peer("reader");
     submit(1, "an answer");
     view = await_state(COMMITTER_LOCKED);
-    assert_true(atomic_load(&fault_vfs.let_go) > 1);
+    assert_true(atomic_load(&seen.let_go) > 1);
     assert_non_null(strstr(view.explanation, "locked"));
     peer_run("script", store_fixture.place.db, "SELECT count(*) FROM messages", NULL);
     assert_int_equal(look().jobs, 0);

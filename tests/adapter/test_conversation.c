@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "adapters/bridge/schema.h"
 #include "adapters/host/clock.h"
 #include "tests/adapter/support.h"
 
@@ -100,6 +101,37 @@ static void a_conversation_is_live_expired_or_absent(void **state)
     assert_int_equal(found, CONVERSATION_ABSENT);
 }
 
+static void one_of_ours_is_recorded_for_its_end_where_there_is_a_place_for_it(void **state)
+{
+    (void)state;
+    struct conversation made;
+    assert_int_equal(conversation_make_ours(fixture.db, "a", "b", 10, NOW_US, &made), BRIDGE_OK);
+    expect_text("SELECT count(*) FROM sqlite_schema WHERE name LIKE 'tailgate%'", "0");
+    assert_int_equal(schema_make_ours(fixture.db), BRIDGE_OK);
+    assert_int_equal(conversation_make_ours(fixture.db, "a", "b", 10, NOW_US, &made), BRIDGE_OK);
+    assert_int_equal(conversation_make(fixture.db, "a", "b", 10, NOW_US, &made), BRIDGE_OK);
+    expect_text("SELECT count(*) FROM tailgate_made WHERE last_id IS NULL", "1");
+    expect_text("SELECT count(*) FROM tailgate_made t JOIN conversations c"
+                " ON c.id = t.conversation_id AND c.expires_at = t.expires_at",
+                "1");
+    file_run(&fixture.place, "UPDATE tailgate_meta SET value = 99 WHERE key = 'schema_version'");
+    assert_int_equal(conversation_make_ours(fixture.db, "a", "b", 10, NOW_US, &made), BRIDGE_OK);
+    expect_text("SELECT count(*) FROM tailgate_made", "1");
+}
+
+static void one_of_ours_that_cannot_be_recorded_is_not_made(void **state)
+{
+    (void)state;
+    struct conversation made;
+    assert_int_equal(schema_make_ours(fixture.db), BRIDGE_OK);
+    file_run(&fixture.place, "CREATE TRIGGER no BEFORE INSERT ON tailgate_made"
+                             " BEGIN SELECT RAISE(ABORT, 'no'); END");
+    assert_int_equal(conversation_make_ours(fixture.db, "a", "b", 10, NOW_US, &made),
+                     BRIDGE_REFUSED);
+    expect_text("SELECT count(*) FROM conversations", "1");
+    expect_text("SELECT count(*) FROM audit_log", "0");
+}
+
 static void a_message_is_sent_as_the_bridge_sends(void **state)
 {
     (void)state;
@@ -182,6 +214,8 @@ int main(void)
         TEST(a_conversation_has_random_tokens_an_end_and_an_audit_row),
         TEST(roles_and_times_that_cannot_be_are_refused),
         TEST(a_conversation_is_live_expired_or_absent),
+        TEST(one_of_ours_is_recorded_for_its_end_where_there_is_a_place_for_it),
+        TEST(one_of_ours_that_cannot_be_recorded_is_not_made),
         TEST(a_message_is_sent_as_the_bridge_sends),
         TEST(a_message_to_nowhere_or_of_broken_text_is_refused),
         TEST(a_fetch_marks_once_and_leaves_its_audit_row),

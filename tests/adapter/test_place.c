@@ -280,6 +280,33 @@ static void the_folder_opens_no_wider_than_the_database(void **state)
     close(second);
 }
 
+/* Who may see the folder may ask who holds it, however the holder came by it. */
+static void whoever_made_the_lock_file_made_it_the_same(void **state)
+{
+    (void)state;
+    static const struct {
+        mode_t db, lock;
+    } table[] = {{0600, 0600}, {0640, 0640}};
+    struct place_holder holder;
+    struct stat status;
+    touch("bridge.db");
+    struct place place = support_place(folder, "bridge.db");
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        assert_int_equal(chmod(place.db, table[i].db), 0);
+        for (int waits = 0; waits < 2; waits++) {
+            mode_t before = umask(0022);
+            int lock = waits ? place_lock_wait(&place) : place_lock(&place, &holder);
+            umask(before);
+            assert_true(lock >= 0);
+            assert_int_equal(stat(place.lock, &status), 0);
+            assert_int_equal(status.st_mode & 07777, table[i].lock);
+            close(lock);
+            assert_int_equal(unlink(place.lock), 0);
+        }
+        assert_int_equal(rmdir(place.folder), 0);
+    }
+}
+
 static void a_folder_that_everybody_may_write_is_refused(void **state)
 {
     (void)state;
@@ -381,6 +408,7 @@ int main(void)
         TEST(asking_never_takes_the_lock_from_a_gateway_that_starts),
         TEST(the_lock_ends_with_its_process_however_that_dies),
         TEST(the_folder_opens_no_wider_than_the_database),
+        TEST(whoever_made_the_lock_file_made_it_the_same),
         TEST(a_folder_that_everybody_may_write_is_refused),
         TEST(a_database_on_a_network_is_refused_and_one_on_a_disk_is_not),
         TEST(a_name_that_means_another_file_does_not_verify),

@@ -255,7 +255,7 @@ static void a_newer_schema_is_refused_and_left_alone(void **state)
     (void)state;
     struct place place = support_bridge(folder);
     assert_int_equal(open_store(&place), BRIDGE_OK);
-    const char *versions[] = {"2", "'x'", "0", "x'01'"};
+    const char *versions[] = {"3", "'x'", "0", "x'01'"};
     for (size_t i = 0; i < 4; i++) {
         char sql[200];
         snprintf(sql, sizeof sql,
@@ -328,7 +328,7 @@ static void writers_sync_fully_and_readers_cannot_write(void **state)
     struct place place = support_bridge(folder);
     sqlite3 *db = NULL;
     assert_int_equal(db_open(&place, DB_WRITER, 123, &db), BRIDGE_OK);
-    assert_int_equal(pragma(db, "PRAGMA synchronous"), 2);
+    assert_int_equal(pragma(db, "PRAGMA synchronous"), 3);
     assert_int_equal(pragma(db, "PRAGMA busy_timeout"), 123);
     assert_int_equal(pragma(db, "PRAGMA wal_autocheckpoint"), 0);
     db_close(&db);

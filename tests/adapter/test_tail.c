@@ -337,20 +337,23 @@ static void reading_new_rows_is_a_search_by_rowid(void **state)
     struct place place = support_bridge(folder);
     sqlite3 *db = NULL;
     assert_int_equal(db_open(&place, DB_READER, 0, &db), BRIDGE_OK);
-    char sql[1000];
+    char sql[2000];
     snprintf(sql, sizeof sql, "EXPLAIN QUERY PLAN %s", tail_rows_sql());
     sqlite3_stmt *statement = NULL;
     assert_int_equal(db_prepare(db, sql, &statement), BRIDGE_OK);
-    int messages = 0, conversations = 0;
+    int messages = 0, conversations = 0, status = 0;
     while (sqlite3_step(statement) == SQLITE_ROW) {
         const char *step = (const char *)sqlite3_column_text(statement, 3);
         assert_null(strstr(step, "SCAN"));
         assert_null(strstr(step, "TEMP B-TREE"));
-        messages += strstr(step, "SEARCH m USING INTEGER PRIMARY KEY (rowid>?)") != NULL;
+        messages +=
+            strstr(step, "SEARCH m USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)") != NULL;
         conversations += strstr(step, "SEARCH c USING") != NULL;
+        status += strstr(step, "SEARCH s USING") != NULL;
     }
     assert_int_equal(messages, 1);
     assert_int_equal(conversations, 1);
+    assert_int_equal(status, 1);
     sqlite3_finalize(statement);
     db_close(&db);
 }

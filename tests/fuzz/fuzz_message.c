@@ -64,20 +64,21 @@ static void check_reply(const struct message *query, const struct answer *answer
                                       .worker = span_str("w\xff"),
                                       .attempt = 1,
                                       .took_us = 1500};
-    struct buffer text, metadata;
+    struct buffer text, metadata, whole;
 
     buffer_init(&text);
     buffer_init(&metadata);
-    if (answer->kind == ANSWER_ERROR) {
+    buffer_init(&whole);
+    if (answer->kind == ANSWER_ERROR || answer->kind == ANSWER_RETURN) {
         struct buffer reason;
         buffer_init(&reason);
-        answer_reason(answer, &reason);
+        answer_reason(answer, NULL, &reason);
         check(reason.size > 0 && reason.size <= LIMIT_REASON && utf8_valid(buffer_span(&reason)));
         dead_compose(buffer_span(&reason), &facts, &text, &metadata);
         buffer_done(&reason);
         check_object(&text);
     } else {
-        answer_compose(answer, &facts, &text, &metadata);
+        answer_compose(answer, &facts, &text, &metadata, &whole);
         check(utf8_valid(buffer_span(&text)));
         check(text.size == 0 || !memchr(text.data, 0, text.size));
         if (query->kind == MESSAGE_QUERY)
@@ -86,6 +87,7 @@ static void check_reply(const struct message *query, const struct answer *answer
     check_object(&metadata);
     buffer_done(&text);
     buffer_done(&metadata);
+    buffer_done(&whole);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

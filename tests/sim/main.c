@@ -36,6 +36,15 @@ static void on_abort(int number)
     _exit(1);
 }
 
+static struct sigaction before; /* a sanitizer's, perhaps */
+
+/* Says which seed it was, and lets it crash. */
+static void on_crash(int number)
+{
+    trace_violation(&sim, "a crash of the core", 0, "the program ends here");
+    sigaction(number, &before, NULL);
+}
+
 static bool number_of(const char *text, uint64_t *ret_number)
 {
     char *end;
@@ -85,15 +94,24 @@ static void close_with(const struct wish *wish, uint64_t ran, const struct total
 {
     static const char *const end[ENDS] = {"answered", "dead", "superseded", "expired", "deleted"};
 
-    printf("sim: %" PRIu64 " seeds from %" PRIu64 ", %" PRIu64 " events, queries:", ran,
+    uint64_t all = 0;
+
+    for (int i = 0; i < FAULTS; i++)
+        all += totals->faults[i];
+    printf("seeds       %" PRIu64 ", from %" PRIu64 "\nevents      %" PRIu64 "\nends        ", ran,
            wish->first, totals->events);
     for (int i = 0; i < ENDS; i++)
-        printf(" %s %" PRIu64, end[i], totals->ends[i]);
-    printf("; faults:");
+        printf("%s%s %" PRIu64, i ? ", " : "", end[i], totals->ends[i]);
+    printf("\nrestarts    %" PRIu64 ": %" PRIu64 " queries restored, %" PRIu64
+           " taken up again, %" PRIu64 " that may be executed only once\n",
+           totals->restarts, totals->restored, totals->adopted, totals->guarded);
+    printf("file        %" PRIu64 " leases recorded, %" PRIu64 " claims, %" PRIu64 " refills\n",
+           totals->records, totals->claims, totals->refills);
+    printf("faults      %" PRIu64 ":", all);
     for (int i = 0; i < FAULTS; i++)
-        printf(" %s %" PRIu64 "%s", fault_name((enum fault)i), totals->faults[i],
-               i + 1 < FAULTS ? "," : "");
-    printf("; violations %u; %.1f s\n", totals->violations, seconds);
+        printf("%s%-20s %9" PRIu64, i % 3 ? "  " : "\n  ", fault_name((enum fault)i),
+               totals->faults[i]);
+    printf("\nviolations  %u\nseconds     %.1f\n", totals->violations, seconds);
 }
 
 int main(int argc, char **argv)
@@ -113,6 +131,7 @@ int main(int argc, char **argv)
         return 1;
     }
     signal(SIGABRT, on_abort);
+    sigaction(SIGSEGV, &(struct sigaction){.sa_handler = on_crash}, &before);
     clock_gettime(CLOCK_MONOTONIC, &from);
     while (ran < wish.seeds && totals.violations == 0) {
         run_seed(&sim, wish.first + ran++, &totals, wish.trace, wish.strict);

@@ -2,149 +2,12 @@
  * everything has to come to its end. */
 #include "tests/sim/sim.h"
 
+#include <stdio.h>
 #include <stdlib.h>
-
-#include "proto/buffer.h"
 
 #define CALM_US (90 * SECOND) /* the longest that the end may take */
 #define IDLE_US (4 * SECOND)  /* that a query may wait beside a free worker: a few heartbeats */
 #define LAST_US (2 * SECOND)  /* after the last query's end: for what comes late */
-
-/* Chance. */
-
-static uint64_t draw(struct sim *self)
-{
-    self->random ^= self->random << 13;
-    self->random ^= self->random >> 7;
-    self->random ^= self->random << 17;
-    return self->random * UINT64_C(2685821657736338717) >> 32;
-}
-
-unsigned below(struct sim *self, unsigned bound)
-{
-    return (unsigned)(draw(self) % bound);
-}
-
-int64_t between(struct sim *self, int64_t least, int64_t most)
-{
-    return least + (int64_t)(draw(self) % (uint64_t)(most - least + 1));
-}
-
-bool strikes(struct sim *self, enum fault fault, unsigned of)
-{
-    if (self->calm || !self->enabled[fault] || below(self, of))
-        return false;
-    self->totals->faults[fault]++;
-    return true;
-}
-
-/* The agenda: a heap of what is to happen, by time, then by when it was decided. */
-
-static bool is_before(const struct item *a, const struct item *b)
-{
-    return a->at_us != b->at_us ? a->at_us < b->at_us : a->order < b->order;
-}
-
-void run_at(struct sim *self, int64_t at_us, enum what what, unsigned a, unsigned b, unsigned c)
-{
-    struct item item = {at_us, self->order++, what, a, b, c};
-    size_t at = self->items++;
-
-    if (self->items > self->room) {
-        self->room = self->room ? self->room * 2 : 256;
-        self->heap = memory_grow(self->heap, self->room * sizeof *self->heap);
-    }
-    for (; at > 0 && is_before(&item, &self->heap[(at - 1) / 2]); at = (at - 1) / 2)
-        self->heap[at] = self->heap[(at - 1) / 2];
-    self->heap[at] = item;
-}
-
-static struct item take(struct sim *self)
-{
-    struct item first = self->heap[0], last = self->heap[--self->items];
-    size_t at = 0, child;
-
-    while ((child = 2 * at + 1) < self->items) {
-        if (child + 1 < self->items && is_before(&self->heap[child + 1], &self->heap[child]))
-            child++;
-        if (!is_before(&self->heap[child], &last))
-            break;
-        self->heap[at] = self->heap[child];
-        at = child;
-    }
-    self->heap[at] = last;
-    return first;
-}
-
-/* Troubles. */
-
-void run_crash(struct sim *self)
-{
-    trace(self, "gateway crashes", 0, self->run, (int64_t)self->jobs);
-    dispatch_destroy(&self->dispatch);
-    self->jobs = self->dones = 0;
-    self->committing = self->tail_waits = false;
-    for (size_t i = 0; i < self->connections; i++) {
-        struct connection *lost = &self->connection[i];
-        lost->open = lost->registered = false;
-        lost->held = 0;
-        if (lost->up)
-            network_cut(self, (int)i, false);
-    }
-    for (int i = 0; i < WORKERS_MAX; i++)
-        if (self->worker[i].alive)
-            worker_reconnect(self, i);
-    run_at(self, self->now_us + between(self, MS, 3 * SECOND), WHAT_START, 0, 0, 0);
-}
-
-static void others_write(struct sim *self)
-{
-    struct row *row = &self->row[below(self, (unsigned)self->rows)];
-    struct conversation *conversation = &self->conversation[row->conversation];
-
-    if (!row->read && row->exists && strikes(self, FAULT_READ_BY_OTHERS, 3)) {
-        trace(self, "read by others", row->id, 0, 0);
-        row->read = true;
-    }
-    if (strikes(self, FAULT_DELETED, 8)) {
-        trace(self, "deleted", row->id, 0, 0);
-        row->exists = false;
-    }
-    if (conversation->exists && strikes(self, FAULT_EXPIRED, 15)) {
-        trace(self, "expired", 0, row->conversation, 0);
-        conversation->expires_us = self->now_us + self->wall_ahead_us;
-    }
-    if (conversation->exists && strikes(self, FAULT_DELETED, 40)) {
-        trace(self, "conversation deleted", 0, row->conversation, 0);
-        conversation->exists = false;
-        for (size_t i = 0; i < self->rows; i++)
-            if (self->row[i].conversation == row->conversation)
-                self->row[i].exists = false;
-    }
-}
-
-static void trouble(struct sim *self)
-{
-    int worker = (int)below(self, WORKERS_MAX);
-
-    if (self->calm)
-        return;
-    run_at(self, self->now_us + between(self, 10 * MS, 2 * SECOND), WHAT_TROUBLE, 0, 0, 0);
-    if (self->rows > 0)
-        others_write(self);
-    if (self->worker[worker].alive && strikes(self, FAULT_WORKER_CRASH, 10))
-        worker_crash(self, worker);
-    if (self->dispatch && strikes(self, FAULT_GATEWAY_CRASH, 15))
-        run_crash(self);
-    if (strikes(self, FAULT_CLOCK_JUMP, 20)) {
-        int64_t ahead_us = between(self, SECOND, 20 * SECOND);
-        trace(self, "clock jumps", 0, ahead_us, 0);
-        if (below(self, 2))
-            self->flowing_us = self->now_us += ahead_us;
-        else
-            self->wall_ahead_us += ahead_us;
-    }
-}
 
 /* What happens. */
 
@@ -156,7 +19,7 @@ static void happen_to_worker(struct sim *self, const struct item *item)
     if (item->what == WHAT_TASK) {
         const struct task *task = &worker->task[item->b];
         if (worker->alive && task->used && task->generation == item->c)
-            worker_task(self, number, item->b);
+            task_step(self, number, item->b);
         return;
     }
     if (worker->life != item->b)
@@ -183,6 +46,12 @@ static void happen_to_gateway(struct sim *self, const struct item *item)
         store_commit(self);
     else if (item->what == WHAT_APPLY)
         store_apply(self);
+    else if (item->what == WHAT_REFILL)
+        upkeep_refill(self);
+    else if (item->what == WHAT_SWEEP)
+        upkeep_sweep(self);
+    else if (item->what == WHAT_STOP)
+        trouble_crash(self);
     else
         store_announce(self);
 }
@@ -204,6 +73,9 @@ static void happen(struct sim *self, const struct item *item)
     case WHAT_COMMIT:
     case WHAT_APPLY:
     case WHAT_ANNOUNCE:
+    case WHAT_REFILL:
+    case WHAT_SWEEP:
+    case WHAT_STOP:
         happen_to_gateway(self, item);
         break;
     case WHAT_ROW:
@@ -214,33 +86,92 @@ static void happen(struct sim *self, const struct item *item)
         trouble(self);
         break;
     case WHAT_START:
-        gate_start(self);
+        upkeep_start(self);
         break;
     }
 }
 
-/* The run. */
+/* The beginning. */
 
-static void begin(struct sim *self)
+const struct rules *run_rules(const struct sim *self, unsigned service)
+{
+    return rulebook_find(self->config.rulebook, span_str(service_name[service]));
+}
+
+static struct rules some_rules(struct sim *self)
+{
+    struct rules rules = {
+        .lease_us = between(self, 3, 5) * SECOND,
+        .attempt_max_us = between(self, 5, 10) * SECOND,
+        .attempt_hard_max_us = between(self, 5, 16) * SECOND,
+        .backoff_first_us = 200 * MS,
+        .backoff_max_us = between(self, 1, 3) * SECOND,
+        .attempts = 2 + below(self, 3),
+        .window = below(self, 3) ? 1 + below(self, 8) : 1000,
+        .order = below(self, 2) ? ORDER_FAIR : (enum order)below(self, 3),
+    };
+    return rules;
+}
+
+void run_make_rules(struct sim *self)
+{
+    unsigned next = !self->book;
+    struct rulebook *book = &self->rulebook[next];
+
+    book->entry = self->entry[next];
+    book->count = 0;
+    book->general = some_rules(self);
+    for (unsigned i = 0; i < SERVICES; i++) {
+        struct rules_entry *entry = &self->entry[next][book->count];
+        if (below(self, 2))
+            continue;
+        snprintf(entry->service, sizeof entry->service, "%s", service_name[i]);
+        entry->rules = some_rules(self);
+        book->count++;
+    }
+    self->book = next;
+    self->config.rulebook = book;
+}
+
+static void choose_faults(struct sim *self)
+{
+    static const enum fault mild[] = {FAULT_GATEWAY_CRASH, FAULT_CRASH_BEFORE_COMMIT,
+                                      FAULT_CRASH_AFTER_COMMIT, FAULT_COMMIT_SLOW,
+                                      FAULT_RECORD_LATE};
+
+    self->peaceful = below(self, 6) == 0;
+    for (int i = 0; i < FAULTS; i++)
+        self->enabled[i] = !self->peaceful && below(self, 2);
+    for (size_t i = 0; self->peaceful && i < sizeof mild / sizeof mild[0]; i++)
+        self->enabled[mild[i]] = mild[i] == FAULT_GATEWAY_CRASH || below(self, 2);
+}
+
+static void configure(struct sim *self)
 {
     struct dispatch_config *config = &self->config;
-    unsigned workers = 1 + below(self, 5);
 
-    for (int i = 0; i < FAULTS; i++)
-        self->enabled[i] = below(self, 2);
-    config->lease_us = 4 * SECOND;
-    config->attempt_max_us = 10 * SECOND;
+    run_make_rules(self);
     config->beat_us = SECOND;
-    config->backoff_first_us = 200 * MS;
-    config->backoff_max_us = 2 * SECOND;
-    config->attempts = 2 + below(self, 3);
+    config->grace_us = between(self, 1000, 2500) * MS;
+    config->record_after_us = below(self, 6) ? between(self, 50, 400) * MS : 0;
+    config->claim = below(self, 3) == 0;
+    self->claim_changes = below(self, 8) == 0;
+    self->looks_again = below(self, 2);
     config->queue = 2 + below(self, 10);
     for (size_t i = 0; i < TOKEN_KEY_SIZE; i++)
         config->key.bytes[i] = (unsigned char)below(self, 256);
-    self->commit_queue = config->queue;
+    self->commit_queue = config->queue * 4;
+}
+
+static void begin(struct sim *self)
+{
+    unsigned workers = 1 + below(self, 5);
+
+    choose_faults(self);
+    configure(self);
     self->rows_wanted = 8 + below(self, ROWS_MAX - 8);
     for (unsigned i = 0; i < CONVERSATIONS; i++) {
-        struct conversation *conversation = &self->conversation[i];
+        struct conversation_sim *conversation = &self->conversation[i];
         conversation->name[0] = (char)('a' + i);
         conversation->exists = true;
         conversation->expires_us =
@@ -255,11 +186,14 @@ static void begin(struct sim *self)
     run_at(self, SECOND, WHAT_TROUBLE, 0, 0, 0);
 }
 
+/* The run. */
+
 static void calm_down(struct sim *self)
 {
     self->calm = true;
     self->end_us = self->now_us + CALM_US;
     trace(self, "calm", 0, 0, 0);
+    trouble_over(self);
     if (below(self, 8))
         worker_hire(self, WORKERS_MAX - 1, true);
 }
@@ -267,7 +201,7 @@ static void calm_down(struct sim *self)
 static bool is_quiet(const struct sim *self)
 {
     for (size_t i = 0; i < self->rows; i++)
-        if (store_open(self, &self->row[i]))
+        if (store_unsettled(self, &self->row[i]))
             return false;
     return self->jobs == 0 && self->dones == 0;
 }
@@ -284,7 +218,7 @@ static void go(struct sim *self)
         if (next_us > self->now_us)
             self->now_us = next_us;
         if (item_us <= tick_us) {
-            struct item item = take(self);
+            struct item item = agenda_take(self);
             happen(self, &item);
         } else {
             gate_tick(self);

@@ -1,4 +1,4 @@
-/* The file: rows, the tail that reads them, the committer that writes them. COMMIT is one instant
+/* The file: rows, the tail that reads them, the committer's queue before it. COMMIT is one instant
  * in which a whole group becomes true; a crash before it loses the group, a crash after it loses
  * only the announcement. */
 #include "tests/sim/sim.h"
@@ -14,13 +14,24 @@ struct row *store_row(struct sim *self, int64_t id)
 
 bool store_live(const struct sim *self, const struct row *row)
 {
-    const struct conversation *conversation = &self->conversation[row->conversation];
+    const struct conversation_sim *conversation = &self->conversation[row->conversation];
     return conversation->exists && conversation->expires_us > self->now_us + self->wall_ahead_us;
 }
 
-bool store_open(const struct sim *self, const struct row *row)
+bool store_open(const struct sim *self, const struct row *row, bool claimed)
 {
-    return row->exists && !row->read && store_live(self, row);
+    bool stands = row->delivery.claimed && row->delivery.state != DELIVERY_DEAD;
+    return row->exists && (claimed ? stands : !row->read) && store_live(self, row);
+}
+
+bool store_agents(const struct sim *self, const struct row *row)
+{
+    return self->conversation[row->conversation].agent_until_us > self->now_us;
+}
+
+bool store_unsettled(const struct sim *self, const struct row *row)
+{
+    return store_open(self, row, false) || store_open(self, row, true);
 }
 
 static void wake_tail(struct sim *self)
@@ -43,6 +54,8 @@ void store_insert(struct sim *self)
     *row = (struct row){.id = (int64_t)++self->rows, .exists = true};
     row->conversation = below(self, CONVERSATIONS);
     row->service = below(self, SERVICES);
+    row->poison = strikes(self, FAULT_POISON, 10);
+    row->returned = strikes(self, FAULT_RETURNED, 10);
     size = snprintf(text, sizeof text, "question %lld", (long long)row->id);
     token_digest(span_str(self->conversation[row->conversation].name), span_of(text, (size_t)size),
                  &row->digest);
@@ -58,11 +71,19 @@ void store_tail(struct sim *self)
 
     self->tail_waits = false;
     while (self->cursor < (int64_t)self->rows && self->cursor < most) {
-        const struct row *row = &self->row[self->cursor++];
-        if (store_open(self, row))
-            gate_query(self, row);
+        struct row *row = &self->row[self->cursor++];
+        struct event event;
+        if (!store_open(self, row, false))
+            continue;
+        row->left = store_agents(self, row);
+        if (row->left)
+            continue;
+        trace(self, "tail sees", row->id, 0, 0);
+        self->known[row->id - 1].seen = true;
+        event = upkeep_query(self, row);
+        dispatch_feed(self->dispatch, self->now_us, &event);
     }
-    gate_carry(self);
+    carry_all(self);
     if (self->cursor < (int64_t)self->rows)
         wake_tail(self);
 }
@@ -78,15 +99,19 @@ static void wake_committer(struct sim *self)
     self->committing = true;
     if (strikes(self, FAULT_COMMIT_SLOW, 6))
         delay_us = between(self, 10 * MS, 2 * SECOND);
+    if (self->job[0].kind >= JOB_LEASE && strikes(self, FAULT_RECORD_LATE, 4))
+        delay_us += between(self, 10 * MS, 3 * SECOND);
     run_at(self, self->now_us + delay_us, WHAT_COMMIT, self->run, 0, 0);
 }
 
-void store_submit(struct sim *self, enum job_kind kind, int64_t id, unsigned given, bool settles)
+struct job *store_submit(struct sim *self, enum job_kind kind, int64_t id)
 {
-    assert(self->jobs < JOBS_MAX);
-    self->job[self->jobs++] =
-        (struct job){.kind = kind, .id = id, .given = given, .settles = settles};
+    struct job *job = &self->job[self->jobs++];
+
+    assert(self->jobs <= JOBS_MAX);
+    *job = (struct job){.kind = kind, .id = id};
     wake_committer(self);
+    return job;
 }
 
 void store_commit(struct sim *self)
@@ -104,45 +129,21 @@ void store_commit(struct sim *self)
     run_at(self, self->now_us + between(self, 100, 3 * MS), WHAT_APPLY, self->run, 0, 0);
 }
 
-/* One job inside its group's transaction, under the guard. */
-static void apply(struct sim *self, struct job *job)
-{
-    struct row *row = &self->row[job->id - 1];
-
-    if (!row->exists || !self->conversation[row->conversation].exists)
-        job->outcome = END_DELETED;
-    else if (row->read)
-        job->outcome = END_SUPERSEDED;
-    else if (!store_live(self, row))
-        job->outcome = END_EXPIRED;
-    else
-        job->outcome = job->kind == JOB_DEAD ? END_DEAD : END_ANSWERED;
-    check_commit(self, job, row);
-    row->audit[job->outcome]++;
-    trace(self, "committed as", job->id, job->outcome, job->kind);
-    if (job->outcome != END_ANSWERED && job->outcome != END_DEAD)
-        return;
-    row->read = row->ours = true;
-    row->replies++;
-    row->reply_is_error = job->kind == JOB_DEAD;
-    row->given = job->given;
-}
-
 void store_apply(struct sim *self)
 {
     if (strikes(self, FAULT_CRASH_BEFORE_COMMIT, 40)) {
-        run_crash(self);
+        trouble_crash(self);
         return;
     }
     for (size_t i = 0; i < self->group; i++)
-        apply(self, &self->job[i]);
+        commit_apply(self, &self->job[i]);
     for (size_t i = 0; i < self->group; i++)
         self->done[self->dones++] = self->job[i];
     self->jobs -= self->group;
     memmove(self->job, self->job + self->group, self->jobs * sizeof self->job[0]);
     self->committing = false;
     if (strikes(self, FAULT_CRASH_AFTER_COMMIT, 40)) {
-        run_crash(self);
+        trouble_crash(self);
         return;
     }
     run_at(self, self->now_us + between(self, 0, below(self, 5) ? MS : 400 * MS), WHAT_ANNOUNCE,
@@ -154,9 +155,8 @@ void store_announce(struct sim *self)
 {
     size_t count = self->dones;
 
-    for (size_t i = 0; i < count; i++)
-        if (self->done[i].settles)
-            gate_committed(self, &self->done[i]);
+    for (size_t i = 0; i < count && !self->broken; i++)
+        carry_done(self, &self->done[i]);
     self->dones -= count;
     memmove(self->done, self->done + count, self->dones * sizeof self->done[0]);
 }

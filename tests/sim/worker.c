@@ -1,37 +1,47 @@
-/* Workers: Majordomo ones that heartbeat while they are busy, Majordomo ones that do not, and plain
- * REQ ones, with every bad habit that the run's faults allow. What they give is written down, so
- * that the checker knows later what was theirs to give. */
+/* Workers: Majordomo ones that heartbeat while they are busy and say what they hold, Majordomo ones
+ * that do not, and plain REQ ones. */
 #include "tests/sim/sim.h"
 
 #define SILENT_US (8 * SECOND) /* of the gate, after which a worker connects again */
 #define HUNG_US (30 * SECOND)  /* after which somebody restarts a REQ worker that hangs */
 
-static bool busy(const struct worker_sim *worker)
+int64_t worker_pid(const struct sim *self, int number)
 {
-    for (unsigned i = 0; i < TASKS_MAX; i++)
-        if (worker->task[i].used)
-            return true;
-    return false;
+    const struct worker_sim *worker = &self->worker[number];
+    return worker->alive && worker->has_pid ? 1000 * (number + 1) + (int64_t)worker->life : 0;
 }
 
-static void drop(struct task *task)
-{
-    task->used = false;
-    task->generation++;
-}
-
-static void drop_all(struct worker_sim *worker)
-{
-    for (unsigned i = 0; i < TASKS_MAX; i++)
-        drop(&worker->task[i]);
-}
-
-static void say(struct sim *self, const struct worker_sim *worker, enum frame_kind kind)
+void worker_say(struct sim *self, const struct worker_sim *worker, enum frame_kind kind)
 {
     const struct frame frame = {.kind = kind};
 
     if (worker->connection != NOBODY)
         network_to_gate(self, worker->connection, &frame);
+}
+
+static void hold(struct frame *frame, const struct token *token, bool genuine)
+{
+    frame->holding[frame->holdings] = *token;
+    frame->genuine[frame->holdings++] = genuine;
+}
+
+void worker_say_ready(struct sim *self, const struct worker_sim *worker)
+{
+    struct frame frame = {.kind = FRAME_READY};
+
+    if (worker->connection == NOBODY)
+        return;
+    for (unsigned i = 0; worker->holds && i < TASKS_MAX; i++)
+        if (worker->task[i].used && !strikes(self, FAULT_HOLDING_LOST, 6))
+            hold(&frame, &worker->task[i].token, true);
+    if (worker->holds && worker->foreign_id && strikes(self, FAULT_HOLDING_FOREIGN, 3)) {
+        struct token token = worker->foreign;
+        bool forged = below(self, 2);
+        if (forged)
+            task_forge(self, &token);
+        hold(&frame, &token, !forged);
+    }
+    network_to_gate(self, worker->connection, &frame);
 }
 
 static void connect_soon(struct sim *self, int worker, bool with_ready)
@@ -40,19 +50,28 @@ static void connect_soon(struct sim *self, int worker, bool with_ready)
            self->worker[worker].life, with_ready);
 }
 
-void worker_hire(struct sim *self, int number, bool for_all)
+static void be_born(struct sim *self, struct worker_sim *worker, bool for_all)
 {
     static const uint32_t interval_ms[] = {0, 700, 1500};
+
+    worker->hired = true;
+    worker->protocol = below(self, 4) ? WORKER_MDP_02 : WORKER_REQ;
+    worker->heartbeats = worker->protocol == WORKER_MDP_02 && below(self, 2);
+    worker->holds =
+        worker->protocol == WORKER_MDP_02 && below(self, 8) < (worker->heartbeats ? 6 : 1);
+    worker->has_pid = below(self, 3) > 0;
+    worker->has_name = worker->heartbeats && below(self, 4);
+    worker->slots = worker->protocol == WORKER_REQ ? 1 : 1 + below(self, SLOTS_MAX);
+    worker->interval_ms = interval_ms[below(self, 3)];
+    worker->service = for_all ? SERVICES : below(self, SERVICES + 1);
+}
+
+void worker_hire(struct sim *self, int number, bool for_all)
+{
     struct worker_sim *worker = &self->worker[number];
 
-    if (!worker->hired) {
-        worker->hired = true;
-        worker->protocol = below(self, 4) ? WORKER_MDP_02 : WORKER_REQ;
-        worker->heartbeats = worker->protocol == WORKER_MDP_02 && below(self, 2);
-        worker->slots = worker->protocol == WORKER_REQ ? 1 : 1 + below(self, SLOTS_MAX);
-        worker->interval_ms = interval_ms[below(self, 3)];
-        worker->service = for_all ? SERVICES : below(self, SERVICES + 1);
-    }
+    if (!worker->hired)
+        be_born(self, worker, for_all);
     worker->alive = true;
     worker->waits = false;
     worker->life++;
@@ -74,7 +93,7 @@ void worker_crash(struct sim *self, int number)
     worker->connection = NOBODY;
     worker->alive = false;
     worker->life++;
-    drop_all(worker);
+    task_drop_all(worker);
     run_at(self, self->now_us + between(self, 10 * MS, 4 * SECOND), WHAT_REVIVE, (unsigned)number,
            worker->life, 0);
 }
@@ -88,161 +107,19 @@ void worker_reconnect(struct sim *self, int number)
     if (worker->connection != NOBODY)
         network_cut(self, worker->connection, !strikes(self, FAULT_CLOSE_UNNOTICED, 3));
     worker->connection = NOBODY;
-    connect_soon(self, number, below(self, 2) == 0);
-}
-
-/* Answers. */
-
-static bool give(struct sim *self, int64_t id, bool genuine, bool error, struct frame *frame)
-{
-    if (self->givens == GIVEN_MAX)
-        return false;
-    self->given[self->givens] = (struct given){id, genuine, error};
-    frame->given = (unsigned)self->givens++;
-    return true;
-}
-
-static void forge(struct sim *self, struct token *token)
-{
-    switch (below(self, 3)) {
-    case 0:
-        token->mac[below(self, TOKEN_MAC_SIZE)] ^= (unsigned char)(1 + below(self, 255));
-        break;
-    case 1:
-        token->attempt++;
-        break;
-    default: /* the MAC of one row under the id of another */
-        token->message_id = token->message_id > 1 ? token->message_id - 1 : 2;
-        if (token->message_id > (int64_t)self->rows)
-            token->attempt += 7, token->message_id = 1;
-        break;
-    }
-}
-
-static void finish(struct sim *self, struct worker_sim *worker, struct task *task)
-{
-    struct frame frame = {.kind = FRAME_FINAL, .token = task->token, .retry = true};
-    int64_t id = task->id;
-    bool error = task->plan == PLAN_ERROR || task->plan == PLAN_NO_RETRY;
-    bool forged = task->plan == PLAN_FORGED;
-
-    frame.named = worker->protocol != WORKER_REQ || forged || task->plan == PLAN_FOREIGN ||
-                  task->connection != worker->connection || below(self, 2);
-    frame.retry = task->plan != PLAN_NO_RETRY;
-    if (forged)
-        forge(self, &frame.token);
-    if (task->plan == PLAN_FOREIGN && worker->foreign_id) {
-        frame.token = worker->foreign;
-        id = worker->foreign_id;
-    }
-    if (task->connection != worker->connection && !self->calm)
-        self->totals->faults[FAULT_ANSWER_LATE]++;
-    worker->foreign = task->token;
-    worker->foreign_id = task->id;
-    worker->waits = true;
-    if (!give(self, forged ? frame.token.message_id : id, !forged, error, &frame))
-        return;
-    network_to_gate(self, worker->connection, &frame);
-    if (task->plan == PLAN_TWICE && worker->protocol != WORKER_REQ) {
-        if (give(self, id, true, false, &frame))
-            network_to_gate(self, worker->connection, &frame);
-    }
-}
-
-static void task_again(struct sim *self, int number, unsigned at, int64_t pause_us)
-{
-    run_at(self, self->now_us + pause_us, WHAT_TASK, (unsigned)number, at,
-           self->worker[number].task[at].generation);
-}
-
-void worker_task(struct sim *self, int number, unsigned at)
-{
-    struct worker_sim *worker = &self->worker[number];
-    struct task *task = &worker->task[at];
-
-    if (worker->connection == NOBODY) {
-        task_again(self, number, at, 200 * MS);
-        return;
-    }
-    if (task->partials > 0 && worker->protocol != WORKER_REQ) {
-        const struct frame frame = {.kind = FRAME_PARTIAL, .named = true, .token = task->token};
-        task->partials--;
-        network_to_gate(self, worker->connection, &frame);
-        task_again(self, number, at, between(self, 100 * MS, 3 * SECOND));
-        return;
-    }
-    if (task->plan == PLAN_CRASH) {
-        worker_crash(self, number);
-        return;
-    }
-    if (task->plan == PLAN_LEAVE) {
-        say(self, worker, FRAME_DISCONNECT);
-        task->plan = PLAN_ANSWER; /* it has second thoughts */
-        task_again(self, number, at, between(self, MS, 3 * SECOND));
-        if (below(self, 2))
-            say(self, worker, FRAME_READY);
-        return;
-    }
-    if (worker->protocol != WORKER_REQ || !worker->waits)
-        finish(self, worker, task);
-    drop(task);
-}
-
-static enum plan plan(struct sim *self, const struct worker_sim *worker)
-{
-    if (strikes(self, FAULT_WORKER_CRASH, 12))
-        return PLAN_CRASH;
-    if (strikes(self, FAULT_WORKER_SILENT, 12))
-        return PLAN_SILENCE;
-    if (strikes(self, FAULT_ERROR, 4))
-        return PLAN_ERROR;
-    if (strikes(self, FAULT_NO_RETRY, 15))
-        return PLAN_NO_RETRY;
-    if (strikes(self, FAULT_ANSWER_TWICE, 8))
-        return PLAN_TWICE;
-    if (strikes(self, FAULT_TOKEN_FORGED, 10))
-        return PLAN_FORGED;
-    if (strikes(self, FAULT_TOKEN_FOREIGN, 10))
-        return PLAN_FOREIGN;
-    if (worker->protocol != WORKER_REQ && strikes(self, FAULT_WORKER_LEAVES, 20))
-        return PLAN_LEAVE;
-    return PLAN_ANSWER;
-}
-
-static void on_request(struct sim *self, int number, const struct frame *frame)
-{
-    struct worker_sim *worker = &self->worker[number];
-    unsigned at = 0;
-    struct task *task;
-
-    worker->waits = false;
-    while (at < TASKS_MAX && worker->task[at].used)
-        at++;
-    if (at == TASKS_MAX)
-        return; /* it has lost count of what it does */
-    task = &worker->task[at];
-    task->used = true;
-    task->id = frame->id;
-    task->token = frame->token;
-    task->connection = worker->connection;
-    task->plan = plan(self, worker);
-    task->partials = below(self, 5) ? 0 : 1 + below(self, 3);
-    if (task->plan != PLAN_SILENCE)
-        task_again(self, number, at,
-                   below(self, 8) || self->calm ? between(self, MS, SECOND)
-                                                : between(self, SECOND, 14 * SECOND));
+    connect_soon(self, number, (self->peaceful && worker->holds) || below(self, 2));
 }
 
 /* The gate does not know it, or has given it up. */
 static void on_dismissed(struct sim *self, struct worker_sim *worker)
 {
-    bool forgets = below(self, 2) || worker->protocol == WORKER_REQ;
+    bool forgets = worker->protocol == WORKER_REQ || (!self->peaceful && below(self, 2));
 
     for (unsigned i = 0; i < TASKS_MAX; i++)
         if (worker->task[i].used && (forgets || worker->task[i].plan == PLAN_SILENCE))
-            drop(&worker->task[i]);
+            task_drop(&worker->task[i]);
     worker->waits = true;
-    say(self, worker, FRAME_READY);
+    worker_say_ready(self, worker);
 }
 
 void worker_frame(struct sim *self, int number, const struct frame *frame)
@@ -252,26 +129,11 @@ void worker_frame(struct sim *self, int number, const struct frame *frame)
     worker->heard_us = self->now_us;
     if (frame->kind == FRAME_REQUEST) {
         trace(self, "worker has", frame->id, number, frame->token.attempt);
-        on_request(self, number, frame);
+        task_request(self, number, frame);
     } else if (frame->kind == FRAME_DISCONNECT || frame->kind == FRAME_ERROR) {
         trace(self, "worker is dismissed", 0, number, worker->connection);
         on_dismissed(self, worker);
     }
-}
-
-/* An REQ socket that had not answered yet says its answer in place of READY. */
-static bool answers_first(struct sim *self, struct worker_sim *worker)
-{
-    for (unsigned i = 0; i < TASKS_MAX; i++) {
-        struct task *task = &worker->task[i];
-        if (!task->used || task->plan != PLAN_ANSWER)
-            continue;
-        finish(self, worker, task);
-        drop_all(worker);
-        return true;
-    }
-    drop_all(worker);
-    return false;
 }
 
 void worker_connect(struct sim *self, int number)
@@ -302,9 +164,9 @@ static bool misbehaves(struct sim *self, int number)
         return false;
     }
     if (worker->protocol != WORKER_REQ && strikes(self, FAULT_READY_AGAIN, 25))
-        say(self, worker, FRAME_READY);
+        worker_say_ready(self, worker);
     if (worker->protocol != WORKER_REQ && strikes(self, FAULT_GARBAGE, 40))
-        say(self, worker, FRAME_GARBAGE);
+        worker_say(self, worker, FRAME_GARBAGE);
     return true;
 }
 
@@ -312,10 +174,10 @@ void worker_ready(struct sim *self, int number)
 {
     struct worker_sim *worker = &self->worker[number];
 
-    if (worker->protocol == WORKER_REQ && answers_first(self, worker))
+    if (worker->protocol == WORKER_REQ && task_answers_first(self, worker))
         return;
     worker->waits = true;
-    say(self, worker, FRAME_READY);
+    worker_say_ready(self, worker);
 }
 
 void worker_beat(struct sim *self, int number)
@@ -328,13 +190,13 @@ void worker_beat(struct sim *self, int number)
     run_at(self, self->now_us + interval_us, WHAT_BEAT, (unsigned)number, worker->life, 0);
     if (worker->connection == NOBODY || !misbehaves(self, number))
         return;
-    if (req && busy(worker) && silent_us > HUNG_US) {
+    if (req && task_busy(worker) && silent_us > HUNG_US) {
         worker_crash(self, number);
-    } else if ((!req || !busy(worker)) && silent_us > SILENT_US) {
+    } else if ((!req || !task_busy(worker)) && silent_us > SILENT_US) {
         network_cut(self, worker->connection, !strikes(self, FAULT_CLOSE_UNNOTICED, 3));
         worker->connection = NOBODY;
         connect_soon(self, number, true);
-    } else if (!req && (worker->heartbeats || !busy(worker))) {
-        say(self, worker, FRAME_BEAT);
+    } else if (!req && (worker->heartbeats || !task_busy(worker))) {
+        worker_say(self, worker, FRAME_BEAT);
     }
 }

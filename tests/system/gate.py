@@ -28,6 +28,7 @@ class Gate:
         self.socket = self.context.socket(zmq.ROUTER)
         self.socket.linger = 1000
         self.socket.bind(self.endpoint)
+        self.endpoint = self.socket.last_endpoint.decode()  # tcp: the port, to come back to
 
     def close(self):
         if self.socket:
@@ -65,7 +66,7 @@ class Gate:
     def ask(self, peer, question, token=None, **delivery):
         """Sends a query; returns its token."""
         self.asked += 1
-        token = token or b"%d.1.token" % self.asked
+        token = token or b"%d.1." % self.asked + b"A" * 22  # a token by its form
         delivery = {"message_id": self.asked, "token": token.decode(), **delivery}
         body = {"type": "query", "query_id": "q1", "question": question, "delivery": delivery}
         self.send(peer, REQUEST, token, b"", json.dumps(body, ensure_ascii=False).encode())
@@ -81,6 +82,12 @@ class Gate:
     def error(self, token=None, timeout=WAIT):
         value = json.loads(self.answer(token, timeout))
         assert (value["type"], value["retry"]) == ("error", True)
+        return value["error"]
+
+    def returned(self, token=None, timeout=WAIT):
+        """Waits for a query to be given back; returns why."""
+        value = json.loads(self.answer(token, timeout))
+        assert set(value) == {"type", "error"} and value["type"] == "return"
         return value["error"]
 
 

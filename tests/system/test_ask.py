@@ -211,3 +211,16 @@ def test_interrupted_ask_ends(site):
     wait_for(lambda: rows_of(bridge), "the question's row")
     process.send_signal(2)
     assert process.wait(30) != 0
+
+
+def test_conversation_that_ask_makes_is_recorded_as_ours_and_inits_is_not(site):
+    bridge = site.bridge(by="tailgate")
+    site.serve(bridge)
+    site.answerer(bridge)
+    assert ask(bridge, "?").returncode == 0
+    assert ask(bridge, "--conversation", bridge.conversation, "?").returncode == 0
+    with bridge.reading() as db:
+        made = [tuple(row) for row in db.execute("SELECT conversation_id, expires_at FROM tailgate_made")]
+        wanted = [tuple(row) for row in db.execute("SELECT id, expires_at FROM conversations WHERE id <> ?",
+                                                   (bridge.conversation,))]
+    assert made == wanted and len(made) == 1

@@ -162,19 +162,36 @@ def test_dedicated_worker_is_preferred_and_star_helps_when_it_is_busy(site):
     bridge.check_exactly_once(8)
 
 
+def known(site, bridge, names):
+    """Workers of these names, each of which has answered once."""
+    for name in names:
+        site.answerer(bridge, name=name)
+    seen = set()
+    while seen != set(names):
+        seen.add(asked_in(bridge, bridge.converse(roles=("asker", "default"))))
+
+
+def asked_in(bridge, conversation):
+    """Who answers a question in that conversation."""
+    return bridge.reply(bridge.ask("who?", conversation=conversation))["metadata"]["worker"]
+
+
 def test_least_recently_used_worker_is_next(site):
     bridge = site.bridge()
     site.serve(bridge)
     names = ["w1", "w2", "w3"]
-    for name in names:
-        site.answerer(bridge, name=name)
-    # A first round, held until all three are in, makes them known; then one question at a time.
-    order = []
-    while set(order) != set(names):
-        order.append(bridge.reply(bridge.ask("known?"))["metadata"]["worker"])
-    served = [bridge.reply(bridge.ask(f"{n}?"))["metadata"]["worker"] for n in range(9)]
+    known(site, bridge, names)
+    served = [asked_in(bridge, bridge.converse(roles=("asker", "default"))) for _ in range(9)]
     assert sorted(served[:3]) == names, f"not in turn: {served}"
     assert served[3:6] == served[:3] and served[6:] == served[:3], f"not in turn: {served}"
+
+
+def test_conversation_stays_with_the_worker_that_knows_it_while_it_is_free(site):
+    bridge = site.bridge()
+    site.serve(bridge)
+    known(site, bridge, ["w1", "w2", "w3"])
+    first = asked_in(bridge, bridge.conversation)
+    assert [asked_in(bridge, bridge.conversation) for _ in range(6)] == [first] * 6
 
 
 def test_worker_with_slots_holds_that_many_and_no_more(site):

@@ -78,11 +78,11 @@ def test_settings_are_the_gateways(site):
     printed = tailgate("serve", "--print-config")
     assert printed.returncode == 0, printed.stderr
     given = {key: value for value, key in
-             re.findall(r"\(default ([^)]+)\)\n([a-z.]+) = ", printed.stdout)}
+             re.findall(r"\(default ([^)]+)\)[^\n]*\n([a-z._]+) = ", printed.stdout)}
     section = README.split("\n## Settings\n")[1].split("\n## ")[0]
     told = {}
     for names, values in re.findall(r"^\| ([^|]+) \| ([^|]+) \|", section, re.MULTILINE):
-        found = re.findall(r"`([a-z.]+)`", names)
+        found = re.findall(r"`([a-z._]+)`", names)
         told.update(zip(found, values.split(", ")))
     assert told and {key: value.strip() for key, value in told.items()} == given
 

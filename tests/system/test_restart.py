@@ -90,8 +90,8 @@ def test_req_worker_with_a_receive_timeout_comes_back(site):
 def test_unanswered_query_is_given_out_again_after_a_crash(site):
     bridge = site.bridge()
     worker_lost = None
-    for _ in range(3):
-        gateway = site.serve(bridge, settings=QUICK)
+    for _ in range(3):  # a worker that does not heartbeat is waited for until its lease is over
+        gateway = site.serve(bridge, settings={**QUICK, "lease": "500ms"})
         worker_lost = site.mdp(bridge)
         if not bridge.replies() and bridge.row(1) is None:
             bridge.ask("?")

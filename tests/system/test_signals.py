@@ -69,7 +69,7 @@ def test_idle_gateway_stops_at_once(site):
 
 def test_stop_while_a_query_backs_off_is_clean_and_keeps_it(site):
     bridge = site.bridge()
-    gateway = site.serve(bridge, settings={"backoff.first": "60s", "drain.timeout": "10m"})
+    gateway = site.serve(bridge, settings={"backoff.first": "4s", "drain.timeout": "10m"})
     worker = site.mdp(bridge, **HELD)
     message = bridge.ask("?")
     since = gateway.mark()

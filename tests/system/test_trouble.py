@@ -1,14 +1,14 @@
-"""A full disk, a stopped writer, a file limit: no crash, nothing lost, said so meanwhile, recovered by itself."""
+"""A full disk, a lock, a file limit: no crash, nothing lost, said so meanwhile, recovered by itself."""
 
 import os
 import resource
 import shutil
-import signal
 import subprocess
 import time
 from pathlib import Path
 
 from harness import LONG, PYTHON, wait_for
+from locker import lock, release
 
 HELD = {"heartbeats": True, "interval": 30000}
 
@@ -133,65 +133,19 @@ def test_write_that_fails_for_another_reason_loses_nothing(site):
     bridge.check_exactly_once(len(ids))
 
 
-LOCKER = """
-import sqlite3, sys
-db = sqlite3.connect(sys.argv[1], timeout=30, isolation_level=None)
-db.execute("BEGIN IMMEDIATE")
-db.execute("INSERT INTO audit_log (action, timestamp) VALUES ('held', 'now')")
-print("held", flush=True)
-sys.stdin.readline()
-db.execute(sys.argv[2])
-"""
-
-
-def test_database_locked_by_a_stopped_process_is_waited_out(site):
-    seconds = 30 if LONG else 8
-    bridge = site.bridge()
-    gateway = site.serve(bridge)
-    worker = site.mdp(bridge, slots=20, **HELD)
-    ids = bridge.ask_many(f"{n}?" for n in range(20))
-    queries = [worker.request() for _ in ids]
-    locker = site.spawn(PYTHON, "-c", LOCKER, bridge.path, "ROLLBACK", stdin=subprocess.PIPE)
-    assert locker.stdout.readline() == "held\n"
-    locker.send_signal(signal.SIGSTOP)
-    since = gateway.mark()
-    for query in queries:
-        worker.final(query.token, "while locked")
-    gateway.wait_line("lock", since=since)
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:  # the length is the test: the gateway stays up and answers all the time
-        assert gateway.running()
-        assert gateway.status()
-        assert not bridge.replies()
-        worker.heartbeat()
-        time.sleep(0.5)
-    locker.send_signal(signal.SIGCONT)
-    locker.stdin.write("\n")
-    locker.stdin.flush()
-    assert locker.wait(60) == 0
-    bridge.wait_replies(len(ids))
-    bridge.check_exactly_once(len(ids))
-    locked = [line for line in gateway.stderr.lines[since:] if "lock" in line]
-    assert any(str(locker.pid) in line for line in locked), f"who holds it is not named: {locked}"
-    assert len(locked) <= 10 + 2 * seconds, "it says so, and does not flood the log"
-
-
 def test_kill_9_while_locked_loses_nothing(site):
     bridge = site.bridge()
     gateway = site.serve(bridge)
     worker = site.mdp(bridge, slots=5, **HELD)
     ids = bridge.ask_many(f"{n}?" for n in range(5))
     queries = [worker.request() for _ in ids]
-    locker = site.spawn(PYTHON, "-c", LOCKER, bridge.path, "COMMIT", stdin=subprocess.PIPE)
-    assert locker.stdout.readline() == "held\n"
+    locker = lock(site, bridge, "COMMIT")
     since = gateway.mark()
     for query in queries:
         worker.final(query.token, "while locked")
     gateway.wait_line("lock", since=since)
     gateway.kill()
-    locker.stdin.write("\n")
-    locker.stdin.flush()
-    assert locker.wait(60) == 0
+    release(locker)
     site.serve(bridge)
     site.answerer(bridge)
     bridge.wait_replies(len(ids))

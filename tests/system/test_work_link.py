@@ -33,8 +33,8 @@ def test_lost_gateway_is_found_again_and_gets_what_was_finished_meanwhile(world)
     world.touch("go")
     program.wait_event("kept")
     world.gate.open()
-    assert json.loads(world.gate.answer(token))["answer"] == "for it"
     peer, _, _ = world.gate.ready()
+    assert json.loads(world.gate.answer(token))["answer"] == "for it"
     assert b"next?" in world.gate.answer(world.gate.ask(peer, "next?"))
 
 
@@ -49,7 +49,7 @@ def test_query_still_in_work_when_the_gateway_comes_back_is_answered_then(world)
     peer, _, _ = world.gate.ready()
     second = world.gate.ask(peer, "second?")
     third = world.gate.ask(peer, "third?")  # one with the program, one waits: no more than that
-    assert "no free slot" in world.gate.error(third)
+    assert "no free slot" in world.gate.returned(third)
     world.touch("go")
     assert json.loads(world.gate.answer(token))["answer"] == "for it"
     assert b"second?" in world.gate.answer(second)
@@ -190,7 +190,7 @@ def test_signal_waits_for_the_query_in_flight(world, number):
     assert not alive(pid)
 
 
-def test_queries_that_come_while_it_stops_are_held_and_fail_once_when_it_leaves(world):
+def test_queries_that_come_while_it_stops_are_held_and_given_back_when_it_leaves(world):
     program = world.work_child("--slots", "4")
     peer, _, _ = world.gate.ready()
     token = world.gate.ask(peer, "wait for it")
@@ -202,7 +202,7 @@ def test_queries_that_come_while_it_stops_are_held_and_fail_once_when_it_leaves(
     world.touch("go")
     assert json.loads(world.gate.answer(token))["answer"] == "for it"
     for refused in held:
-        assert "stopping" in world.gate.error(refused)
+        assert "stopping" in world.gate.returned(refused)
     world.gate.expect(DISCONNECT)
     assert program.wait() == 0
 
@@ -215,7 +215,7 @@ def test_second_signal_does_not_wait(world):
     program.signal(signal.SIGTERM)
     program.wait_event("stopping")
     program.signal(signal.SIGTERM)
-    assert "stopping" in world.gate.error(token)
+    assert "stopping" in world.gate.returned(token)
     world.gate.expect(DISCONNECT)
     assert program.wait() == 0
     for pid in family:

@@ -85,8 +85,9 @@ def test_count_starts_that_many_workers(site):
     worker = work(site, bridge, "--count", "3", "--", *child(site))
     wait_for(lambda: len(gateway.status()["workers"]) == 3, "three workers")
     pids = set()
-    while len(pids) < 3:  # each has a program of its own, and they take turns
-        pids.add(json.loads(bridge.reply(bridge.ask("pid?"))["text"])["answer"].split(":")[0])
+    while len(pids) < 3:  # each has a program of its own; who is busy leaves its conversation to another
+        asked = bridge.ask_many("pid?" for _ in range(30))
+        pids |= {json.loads(bridge.reply(message)["text"])["answer"].split(":")[0] for message in asked}
     worker.stop()
     wait_for(lambda: not gateway.status()["workers"], "all three to say goodbye")
     bridge.check_exactly_once()
@@ -120,9 +121,9 @@ def test_crash_of_the_program_costs_an_attempt_and_no_more(site):
     bridge.check_exactly_once(3)
 
 
-def test_stopping_worker_costs_a_query_one_attempt_at_most(site):
+def test_stopping_worker_gives_back_free_of_charge_what_it_has_not_begun(site):
     bridge = site.bridge()
-    site.serve(bridge)
+    site.serve(bridge, settings={**FAST, "attempts": 1})  # one failure would be the end of a query
     worker = work(site, bridge, "--slots", "4", "--", *child(site))
     inside = bridge.ask("hold?")
     wait_for((site.folder / "asleep").exists, "the query to be in the program")
@@ -134,8 +135,7 @@ def test_stopping_worker_costs_a_query_one_attempt_at_most(site):
     (site.folder / "asleep.go").touch()
     assert bridge.reply(inside)["metadata"]["attempt"] == 1
     for message in late:
-        metadata = bridge.reply(message)["metadata"]
-        assert (metadata["worker"], metadata["attempt"]) == ("rescuer", 2)
+        assert bridge.reply(message)["metadata"]["worker"] == "rescuer"
     assert worker.wait() == 0
     bridge.check_exactly_once(4)
 

@@ -1,5 +1,5 @@
 """Adapters decide nothing and log nothing. The one exception under adapters/ is the executable tailgate-work,
-whose own policy (main, crew, worker) uses the command line and the log that gateway/ shares with it."""
+whose own policy (main, crew, desk, worker) uses the command line and the log that gateway/ shares with it."""
 
 import re
 import subprocess
@@ -7,7 +7,7 @@ import subprocess
 from harness import BUILD, HERE
 
 ADAPTERS = HERE.parent.parent / "adapters"
-POLICY = {"worker/crew.c", "worker/main.c", "worker/worker.c"}
+POLICY = {"worker/crew.c", "worker/desk.c", "worker/main.c", "worker/worker.c"}
 SHARED = {"gateway/cli.h", "gateway/log.h"}
 
 

@@ -14,13 +14,31 @@
 #define MS INT64_C(1000)
 #define SECOND (1000 * MS)
 
-/* What a script may change; 0 means what config says by default, a queue of 10000 and so on. */
+#define HOLDS_MAX 8
+
+/* What a script may change; 0 means what config says by default, a queue and a window that are
+ * large enough, and nothing recorded that has not failed. */
 struct settings {
-    int64_t lease_us, attempt_max_us, beat_us, backoff_first_us, backoff_max_us;
+    int64_t lease_us, attempt_max_us, attempt_hard_max_us, backoff_first_us, backoff_max_us;
+    int64_t beat_us, grace_us, record_after_us;
     uint64_t seed;
-    uint32_t attempts;
-    size_t queue;
+    uint32_t attempts, record_at_once;
+    size_t queue, window;
+    enum order order;
+    bool claim;
 };
+
+/* A token in READY's `holding`: of row ID, with the MAC of row OF where that is given. */
+struct held {
+    int64_t id;
+    uint32_t attempt;
+    bool forged;
+    int64_t of;
+};
+#define HELD(number, of_attempt, ...)                                                              \
+    {                                                                                              \
+        .id = number, .attempt = of_attempt, __VA_ARGS__                                           \
+    }
 
 /* What a worker says of itself; 0 means: MDP, service "default", one slot. */
 struct hire {
@@ -30,6 +48,20 @@ struct hire {
     uint32_t slots;
     bool heartbeats;
     uint32_t interval_ms;
+    int64_t pid;
+    struct held holds[HOLDS_MAX]; /* up to the first without an id */
+};
+
+/* What is on record of a row; 0 means: attempt 1, of a worker "w1", its time is over, and nobody
+ * knows when it began. */
+struct kept {
+    bool leased, claimed;
+    uint32_t attempt, failed;
+    int64_t for_us; /* nobody else gets it so long */
+    int64_t age_us; /* its attempt began so long ago */
+    const char *worker;
+    int64_t pid;
+    const char *reason;
 };
 
 /* cmocka fixtures: a fresh core for each test; at its end nothing unexpected may be left. */
@@ -39,6 +71,10 @@ int script_end(void **state);
 /* Starts over with other settings: given_settings(.queue = 2). */
 #define given_settings(...) script_settings((struct settings){__VA_ARGS__})
 void script_settings(struct settings settings);
+/* Changes the rules of SERVICE (NULL: the general ones) while everything goes on: those of the
+ * settings that are rules. */
+#define given_rules(service, ...) script_rules(service, (struct settings){__VA_ARGS__})
+void script_rules(const char *service, struct settings settings);
 
 /* Time. */
 int64_t now_us(void);
@@ -69,15 +105,33 @@ bool row_is_read(int64_t id);
 void answers(const char *name, int64_t id, uint32_t attempt);
 void answers_with_error(const char *name, int64_t id, uint32_t attempt, const char *reason);
 void gives_up(const char *name, int64_t id, uint32_t attempt, const char *reason); /* no retry */
+void gives_back(const char *name, int64_t id, uint32_t attempt, const char *reason);
 void answers_with_forged_token(const char *name, int64_t id, uint32_t attempt);
 void answers_with_token_of(const char *name, int64_t id, int64_t other_id, uint32_t attempt);
 void sends_partial(const char *name, int64_t id, uint32_t attempt);
 
 /* What comes back from those who carry actions out. committed() makes the row read; undeliverable()
- * may come while other actions wait, as it does in the gateway. */
+ * may come while other actions wait, as it does in the gateway. A failure is on disk before
+ * anything else happens, but after hold_records() only when recorded() says so. */
 void committed(int64_t id);
 void undeliverable(int64_t id, uint32_t attempt, enum undeliverable why);
+void hold_records(void);
+void recorded(int64_t id);
+void claimed(int64_t id);    /* its row is read now, by us, */
+void claim_lost(int64_t id); /*   or by somebody else */
+void ended(int64_t id);
 void drain(void);
+/* SERVICE (NULL: all) is paused, or goes on. */
+void pauses(const char *service, bool on);
+
+/* After a restart: what is on record of a row that exists; its worker is known to be gone. */
+#define given_restored(id, ...) script_restore(id, (struct kept){__VA_ARGS__})
+void script_restore(int64_t id, struct kept kept);
+void released(int64_t id, const char *reason);
+
+/* Reads the rows of SERVICE again if the core wants that of some service, which must be this one
+ * (NULL: any). Returns false when it wants none. */
+bool refills_once(const char *service);
 
 /* Expectations. */
 #define expect_deliver(id, attempt, worker)                                                        \
@@ -85,13 +139,25 @@ void drain(void);
                   (unsigned)(attempt), worker)
 #define expect_answer(id, attempt)                                                                 \
     script_expect(__FILE__, __LINE__, "answer %lld #%u", (long long)(id), (unsigned)(attempt))
-#define expect_dead(id, attempts, reason)                                                          \
+#define expect_dead(id, failed, reason)                                                            \
     script_expect(__FILE__, __LINE__, "dead %lld after %u: %s", (long long)(id),                   \
-                  (unsigned)(attempts), reason)
+                  (unsigned)(failed), reason)
 #define expect_gone(id) script_expect(__FILE__, __LINE__, "gone %lld", (long long)(id))
 #define expect_retry(id, attempt, reason)                                                          \
     script_expect(__FILE__, __LINE__, "retry %lld after #%u: %s", (long long)(id),                 \
                   (unsigned)(attempt), reason)
+#define expect_returned(id, attempt, reason)                                                       \
+    script_expect(__FILE__, __LINE__, "returned %lld after #%u: %s", (long long)(id),              \
+                  (unsigned)(attempt), reason)
+#define expect_claim(id, attempt, worker)                                                          \
+    script_expect(__FILE__, __LINE__, "claim %lld #%u for %s", (long long)(id),                    \
+                  (unsigned)(attempt), worker)
+#define expect_record(id, attempt, worker)                                                         \
+    script_expect(__FILE__, __LINE__, "record %lld #%u at %s", (long long)(id),                    \
+                  (unsigned)(attempt), worker)
+#define expect_adopted(id, attempt, worker)                                                        \
+    script_expect(__FILE__, __LINE__, "adopted %lld #%u by %s", (long long)(id),                   \
+                  (unsigned)(attempt), worker)
 #define expect_joined(worker) script_expect(__FILE__, __LINE__, "joined %s", worker)
 #define expect_left(worker, reason) script_expect(__FILE__, __LINE__, "left %s: %s", worker, reason)
 #define expect_disconnect(worker) script_expect(__FILE__, __LINE__, "disconnect %s", worker)
@@ -113,8 +179,10 @@ const struct action *any_action(void);
  * the second attempt. */
 void given_a_late_worker(void);
 
-/* The core, for questions that need no event. */
+/* The core, for questions that need no event, and how many queries it knows beside those that wait
+ * for their first worker. */
 struct dispatch *core(void);
+size_t flights(void);
 
 /* Small abbreviations of expectations that come together. */
 #define expect_retry_and_left(id, attempt, worker, reason)                                         \

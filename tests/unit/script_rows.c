@@ -75,24 +75,30 @@ static void digest_of(int64_t id, struct token_digest *ret_digest)
     token_digest(span_str(file.row[id].conversation), span_str(text), ret_digest);
 }
 
-/* An ANSWER or PARTIAL of NAME about row ID with a valid token, to be changed before it is fed. */
+void script_token(int64_t id, int64_t of, uint32_t attempt, struct token *ret_token,
+                  struct answered_row *ret_row)
+{
+    const struct row *row = &file.row[id];
+    struct token_digest digest;
+
+    digest_of(of, &digest);
+    token_sign(script_key(), of, attempt, &digest, ret_token);
+    ret_token->message_id = id;
+    digest_of(id, &ret_row->digest);
+    ret_row->found = row->exists;
+    ret_row->read = row->read;
+    ret_row->service = span_str(row->service);
+    ret_row->conversation_id = span_str(row->conversation);
+}
+
+/* An ANSWER or PARTIAL of PEER about row ID with a valid token, to be changed before it is fed. */
 static struct event said(enum event_kind kind, const struct peer *peer, int64_t id,
                          uint32_t attempt)
 {
-    const struct row *row = &file.row[id];
     struct event event = {.kind = kind};
-    char text[TOKEN_SIZE];
-    size_t size;
 
     event.answer.peer = peer;
-    digest_of(id, &event.answer.row.digest);
-    size = token_make(script_key(), id, attempt, &event.answer.row.digest, text);
-    assert_int_equal(token_parse(span_of(text, size), &event.answer.token), 0);
-    event.answer.row.found = row->exists;
-    event.answer.row.read = row->read;
-    event.answer.row.seen = row->seen;
-    event.answer.row.service = span_str(row->service);
-    event.answer.row.conversation_id = span_str(row->conversation);
+    script_token(id, id, attempt, &event.answer.token, &event.answer.row);
     return event;
 }
 
@@ -124,6 +130,15 @@ void gives_up(const char *name, int64_t id, uint32_t attempt, const char *reason
     fail_with(name, id, attempt, reason, false);
 }
 
+void gives_back(const char *name, int64_t id, uint32_t attempt, const char *reason)
+{
+    const struct peer peer = script_peer(name);
+    struct event event = said(EVENT_ANSWER, &peer, id, attempt);
+    event.answer.returned = true;
+    event.answer.reason = span_str(reason);
+    script_happen(&event);
+}
+
 void answers_with_forged_token(const char *name, int64_t id, uint32_t attempt)
 {
     const struct peer peer = script_peer(name);
@@ -136,8 +151,7 @@ void answers_with_token_of(const char *name, int64_t id, int64_t other_id, uint3
 {
     const struct peer peer = script_peer(name);
     struct event event = said(EVENT_ANSWER, &peer, id, attempt);
-    const struct event other = said(EVENT_ANSWER, &peer, other_id, attempt);
-    memcpy(event.answer.token.mac, other.answer.token.mac, TOKEN_MAC_SIZE);
+    script_token(id, other_id, attempt, &event.answer.token, &event.answer.row);
     script_happen(&event);
 }
 
@@ -159,13 +173,79 @@ void undeliverable(int64_t id, uint32_t attempt, enum undeliverable why)
     struct peer peer;
 
     script_not_sent(id, &peer);
-    script_feed(&(struct event){.kind = EVENT_UNDELIVERABLE,
-                                .undeliverable = {id, attempt, &peer, why}});
+    script_feed(
+        &(struct event){.kind = EVENT_UNDELIVERABLE, .undeliverable = {id, attempt, &peer, why}});
 }
 
-void drain(void)
+void claimed(int64_t id)
 {
-    script_happen(&(struct event){.kind = EVENT_DRAIN});
+    file.row[id].read = true;
+    script_happen(&(struct event){.kind = EVENT_CLAIMED, .claimed = {.id = id, .ours = true}});
+}
+
+void claim_lost(int64_t id)
+{
+    file.row[id].read = true;
+    script_happen(&(struct event){.kind = EVENT_CLAIMED, .claimed = {.id = id, .ours = false}});
+}
+
+void ended(int64_t id)
+{
+    script_happen(&(struct event){.kind = EVENT_ENDED, .ended.id = id});
+}
+
+/* After a restart. */
+
+void script_restore(int64_t id, struct kept kept)
+{
+    const struct row *row = &file.row[id];
+    struct event event = {.kind = EVENT_RESTORE};
+
+    event.restore.id = id;
+    event.restore.conversation_id = span_str(row->conversation);
+    event.restore.service = span_str(row->service);
+    event.restore.leased = kept.leased;
+    event.restore.claimed = kept.claimed;
+    event.restore.attempt = kept.attempt ? kept.attempt : 1;
+    event.restore.failed = kept.failed;
+    event.restore.until_us = now_us() + kept.for_us;
+    event.restore.leased_us = kept.age_us ? now_us() - kept.age_us : 0;
+    event.restore.worker = span_str(kept.worker ? kept.worker : "w1");
+    event.restore.pid = kept.pid;
+    event.restore.reason = span_str(kept.reason ? kept.reason : "");
+    script_happen(&event);
+}
+
+void released(int64_t id, const char *reason)
+{
+    script_happen(&(struct event){.kind = EVENT_RELEASE, .release = {id, reason}});
+}
+
+/* Windows: what the gateway does between events. */
+
+bool refills_once(const char *service)
+{
+    struct refill refill;
+    int64_t more_from = 0;
+
+    script_carry_out();
+    if (!dispatch_want(core(), &refill))
+        return false;
+    if (service)
+        assert_string_equal(refill.service, service);
+    service = refill.service;
+    for (int64_t id = refill.from; id < (int64_t)file.rows && !more_from; id++) {
+        const struct row *row = &file.row[id];
+        const struct event event = {
+            .kind = EVENT_QUERY,
+            .query = {id, span_str(row->conversation), span_str(row->service)}};
+        if (row->exists && row->seen && !row->read && strcmp(row->service, service) == 0 &&
+            !dispatch_refill(core(), now_us(), &event))
+            more_from = id;
+    }
+    dispatch_refilled(core(), now_us(), span_str(service), more_from);
+    script_collect();
+    return true;
 }
 
 void given_a_late_worker(void)

@@ -73,7 +73,7 @@ static void an_answer_frees_the_slot_of_a_lease_that_is_over(void **state)
 static void a_partial_renews_the_lease_of_a_worker_that_does_not_beat(void **state)
 {
     (void)state;
-    given_settings(.lease_us = 10 * SECOND, .attempt_max_us = 35 * SECOND);
+    given_settings(.lease_us = 10 * SECOND);
     given_worker("w1");
     row_seen(17, "conv_a", "default");
     expect_deliver(17, 1, "w1");
@@ -82,12 +82,67 @@ static void a_partial_renews_the_lease_of_a_worker_that_does_not_beat(void **sta
         sends_partial("w1", 17, 1);
         expect_nothing();
     }
-    pass_us(8 * SECOND - 1);
+    pass_us(10 * SECOND - 1);
     expect_nothing();
-    pass_us(1); /* 35 s: no partial moves the end of the attempt */
+    pass_us(1);
+    expect_retry(17, 1, LEASE_OVER);
+    expect_disconnect("w1");
+    expect_left("w1", LEASE_OVER);
+}
+
+static void partials_carry_an_attempt_beyond_attempt_max_up_to_hard_max(void **state)
+{
+    static const bool beats_when_busy[] = {true, false};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        given_settings(.lease_us = 30 * SECOND, .attempt_max_us = 40 * SECOND,
+                       .attempt_hard_max_us = 100 * SECOND);
+        given_worker("w1", .heartbeats = beats_when_busy[i]);
+        row_seen(17, "conv_a", "default");
+        expect_deliver(17, 1, "w1");
+        for (int partial = 0; partial < 4; partial++) {
+            pass_us(24 * SECOND);
+            sends_partial("w1", 17, 1);
+            expect_nothing();
+        }
+        pass_us(4 * SECOND - 1); /* 96 s of 100: a partial gives no more than what is left */
+        expect_nothing();
+        pass_us(1);
+        expect_retry(17, 1, ATTEMPT_OVER);
+        expect_disconnect("w1");
+        expect_left("w1", ATTEMPT_OVER);
+    }
+}
+
+static void a_hard_max_below_attempt_max_is_the_end(void **state)
+{
+    (void)state;
+    given_settings(.attempt_max_us = 50 * SECOND, .attempt_hard_max_us = 20 * SECOND);
+    given_worker("w1", .heartbeats = true);
+    row_seen(17, "conv_a", "default");
+    expect_deliver(17, 1, "w1");
+    assert_true(last_action()->deadline_us == now_us() + 20 * SECOND);
+    pass_us(20 * SECOND);
     expect_retry(17, 1, ATTEMPT_OVER);
     expect_disconnect("w1");
     expect_left("w1", ATTEMPT_OVER);
+}
+
+static void a_partial_of_somebody_else_renews_nothing(void **state)
+{
+    (void)state;
+    given_settings(.lease_us = 10 * SECOND);
+    given_worker("w1");
+    given_worker("w2");
+    row_seen(17, "conv_a", "default");
+    expect_deliver(17, 1, "w1");
+    pass_us(9 * SECOND);
+    sends_partial("w2", 17, 1); /* with a valid token */
+    expect_refused("past", 17, 1);
+    pass_us(SECOND);
+    expect_retry(17, 1, LEASE_OVER);
+    expect_disconnect("w1");
+    expect_left("w1", LEASE_OVER);
 }
 
 static void heartbeats_outlast_the_lease_but_not_attempt_max(void **state)
@@ -215,6 +270,9 @@ int main(void)
         script_test(a_worker_with_two_slots_keeps_the_other_one),
         script_test(an_answer_frees_the_slot_of_a_lease_that_is_over),
         script_test(a_partial_renews_the_lease_of_a_worker_that_does_not_beat),
+        script_test(partials_carry_an_attempt_beyond_attempt_max_up_to_hard_max),
+        script_test(a_hard_max_below_attempt_max_is_the_end),
+        script_test(a_partial_of_somebody_else_renews_nothing),
         script_test(heartbeats_outlast_the_lease_but_not_attempt_max),
         script_test(a_partial_does_not_shorten_what_heartbeats_give),
         script_test(a_worker_that_beats_and_keeps_one_query_too_long_keeps_its_others),

@@ -84,13 +84,13 @@ static void slots_are_used_in_turn_between_workers(void **state)
     given_worker("w2", .slots = 2);
     row_seen(1, "a", "default");
     expect_deliver(1, 1, "w1");
-    row_seen(2, "a", "default");
+    row_seen(2, "b", "default");
     expect_deliver(2, 1, "w2");
-    row_seen(3, "a", "default");
+    row_seen(3, "c", "default");
     expect_deliver(3, 1, "w1");
-    row_seen(4, "a", "default");
+    row_seen(4, "d", "default");
     expect_deliver(4, 1, "w2");
-    row_seen(5, "a", "default");
+    row_seen(5, "e", "default");
     expect_nothing();
     answers("w2", 2, 1);
     expect_answer(2, 1);

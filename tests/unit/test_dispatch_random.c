@@ -1,7 +1,8 @@
 /* Thousands of random events against the core, from fixed seeds, and after each of them:
  *
- *   - no query is leased twice at once, and attempts are counted without a gap;
- *   - a query is given only to a worker for its service, and never after its end;
+ *   - no query is leased twice at once, and attempts and failures are counted without a gap;
+ *   - a query is given only to a worker for its service, never after its end, never before its last
+ *     failure is on disk, and with `claim` never before its row is claimed;
  *   - a valid answer is taken exactly when the query has none;
  *   - the counters add up (script.c, check_sums()).
  *
@@ -16,192 +17,12 @@
 
 #include <stdio.h>
 
-#include "gateway/core.h"
-#include "tests/unit/script.h"
+#include "tests/unit/random_model.h"
 
 #define SEEDS 24
-#define STEPS 4000
-#define QUERIES (STEPS + 1)
-#define WORKERS 8
-#define ATTEMPTS 3
 
 static const char *const services[] = {"default", "chess", "poems", "*"};
 static const char *const conversations[] = {"a", "b", "c", "d", "e"};
-
-/* What must be true of a query, as told by the actions. */
-struct query {
-    const char *service, *conversation;
-    bool seen;
-    bool leased;
-    uint32_t attempt; /* the highest that was given out */
-    unsigned ends;    /* ANSWER or DEAD */
-    bool elsewhere;   /* somebody else ended it */
-};
-
-/* A query in the hands of a worker, as the worker knows it. */
-struct work {
-    unsigned worker;
-    int64_t id;
-    uint32_t attempt;
-};
-
-static struct {
-    uint64_t random;
-    struct query query[QUERIES + 1]; /* by id */
-    int64_t last_id;
-    struct work work[QUERIES * ATTEMPTS];
-    size_t works;
-    int64_t commit[QUERIES]; /* to be committed */
-    size_t commits;
-    const char *service[WORKERS]; /* what each worker last said READY for */
-    unsigned answers, deads, duplicates, retries, undelivered;
-} model;
-
-static unsigned below(unsigned bound)
-{
-    model.random ^= model.random << 13;
-    model.random ^= model.random >> 7;
-    model.random ^= model.random << 17;
-    return (unsigned)((model.random >> 32) % bound);
-}
-
-static const char *name_of(unsigned worker)
-{
-    static const char *const name[WORKERS + 1] = {"w0", "w1", "w2", "w3",  "w4",
-                                                  "w5", "w6", "w7", "last"};
-    return name[worker];
-}
-
-static unsigned number_of(const char *name)
-{
-    return strcmp(name, "last") == 0 ? WORKERS : (unsigned)(name[1] - '0');
-}
-
-/* Actions. */
-
-static bool is_current(unsigned worker, int64_t id, uint32_t attempt)
-{
-    const struct flight *flight = inflight_find(core()->inflight, id);
-    return flight && flight->lease && flight->attempt == attempt &&
-           number_of(flight->lease->worker->options.name) == worker;
-}
-
-/* The attempt was over before its delivery was carried out (time has passed meanwhile), and has been counted:
- * its RETRY or DEAD is on its way. */
-static bool is_counted(int64_t id, uint32_t attempt)
-{
-    const struct flight *flight = inflight_find(core()->inflight, id);
-    return flight && (flight->lease ? flight->attempt > attempt : flight->attempt >= attempt);
-}
-
-/* The delivery does not get through, for one reason or another. */
-static void fail_delivery(unsigned worker, int64_t id, uint32_t attempt)
-{
-    enum undeliverable why = (enum undeliverable)below(4);
-    struct query *query = &model.query[id];
-
-    if (is_counted(id, attempt)) {
-        undeliverable(id, attempt, UNDELIVERABLE_PEER_GONE);
-        return;
-    }
-    model.undelivered++;
-    query->leased = false;
-    query->attempt--;
-    if (!is_current(worker, id, attempt)) { /* its worker was lost for another query */
-        undeliverable(id, attempt, UNDELIVERABLE_PEER_GONE);
-        return;
-    }
-    if (why == UNDELIVERABLE_ENDED) {
-        query->elsewhere = true;
-        row_read_by_others(id);
-    }
-    undeliverable(id, attempt, why);
-}
-
-static void on_deliver(const struct action *action, bool reliable)
-{
-    struct query *query = &model.query[action->id];
-    unsigned worker = number_of(action->worker);
-    const char *service = worker < WORKERS ? model.service[worker] : "*";
-    struct work work = {worker, action->id, action->attempt};
-
-    assert_true(query->seen);
-    assert_false(query->leased);
-    assert_false(query->elsewhere);
-    assert_int_equal(query->ends, 0);
-    assert_int_equal(action->attempt, query->attempt + 1);
-    assert_string_equal(action->service, query->service);
-    assert_true(strcmp(service, "*") == 0 || strcmp(service, query->service) == 0);
-    query->leased = true;
-    query->attempt++;
-    if ((!reliable && below(12) == 0) || !is_current(worker, work.id, work.attempt))
-        fail_delivery(worker, work.id, work.attempt);
-    else
-        model.work[model.works++] = work;
-}
-
-static void on_end(const struct action *action)
-{
-    struct query *query = &model.query[action->id];
-
-    assert_int_equal(query->ends++, 0);
-    assert_false(query->elsewhere);
-    if (action->kind == ACTION_DEAD) {
-        assert_true(query->leased);
-        assert_int_equal(action->attempt, query->attempt);
-        assert_true(action->attempt <= ATTEMPTS);
-        model.deads++;
-    } else {
-        model.answers++;
-    }
-    query->leased = false;
-    model.commit[model.commits++] = action->id;
-}
-
-static void on_retry(const struct action *action)
-{
-    struct query *query = &model.query[action->id];
-
-    assert_true(query->leased);
-    assert_int_equal(action->attempt, query->attempt);
-    assert_true(action->attempt < ATTEMPTS);
-    query->leased = false;
-    model.retries++;
-}
-
-static void take_actions(bool reliable)
-{
-    const struct action *action;
-
-    while ((action = any_action())) {
-        switch (action->kind) {
-        case ACTION_DELIVER:
-            on_deliver(action, reliable);
-            break;
-        case ACTION_ANSWER:
-        case ACTION_DEAD:
-            on_end(action);
-            break;
-        case ACTION_RETRY:
-            on_retry(action);
-            break;
-        case ACTION_REFUSED:
-            model.duplicates += action->refusal == REFUSED_DUPLICATE;
-            break;
-        case ACTION_GONE:
-        case ACTION_HEARTBEAT:
-        case ACTION_PARTIAL:
-            fail_msg("an action that nothing asked for");
-            break;
-        case ACTION_DISCONNECT:
-        case ACTION_JOINED:
-        case ACTION_LEFT:
-            break;
-        }
-    }
-}
-
-/* Steps. */
 
 static void new_row(bool seen)
 {
@@ -228,17 +49,40 @@ static void see(int64_t id)
     row_seen(id, query->conversation, query->service);
 }
 
+static void refill(bool reliable)
+{
+    while (refills_once(NULL))
+        take_actions(reliable);
+}
+
+/* Workers. */
+
+/* Up to 8 tokens of what WORKER has, or had. */
+static void name_holdings(unsigned worker, struct held *holds)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < model.works && count < HOLDS_MAX; i++)
+        if (model.work[i].worker == worker && below(4))
+            holds[count++] =
+                (struct held)HELD(model.work[i].id, model.work[i].attempt, .forged = below(9) == 0);
+}
+
 static void hire_somebody(void)
 {
     unsigned worker = below(WORKERS);
+    struct hire hire = {.given = true, .service = services[below(4)]};
 
-    model.service[worker] = services[below(4)];
-    if (below(4) == 0)
-        worker_says_ready(name_of(worker), .service = model.service[worker],
-                          .protocol = WORKER_REQ, .slots = 1);
-    else
-        worker_says_ready(name_of(worker), .service = model.service[worker], .slots = 1 + below(4),
-                          .heartbeats = below(2) == 0);
+    model.service[worker] = hire.service;
+    if (below(4) == 0) {
+        hire.protocol = WORKER_REQ;
+    } else {
+        hire.slots = 1 + below(4);
+        hire.heartbeats = below(2) == 0;
+        if (below(2))
+            name_holdings(worker, hire.holds);
+    }
+    script_ready(name_of(worker), hire);
 }
 
 static void lose_somebody(void)
@@ -270,7 +114,7 @@ static void somebody_speaks(void)
     size_t at;
     struct work work;
     const char *name;
-    unsigned what = below(20);
+    unsigned what = below(22);
 
     if (model.works == 0)
         return;
@@ -289,6 +133,8 @@ static void somebody_speaks(void)
             answers_with_error(name, work.id, work.attempt, "no");
         else if (what == 8)
             gives_up(name, work.id, work.attempt, "never");
+        else if (what < 11)
+            gives_back(name, work.id, work.attempt, "not now");
         else
             valid_answer(name, work.id, work.attempt);
     }
@@ -296,49 +142,154 @@ static void somebody_speaks(void)
 
 static void somebody_answers_from_an_earlier_run(void)
 {
-    int64_t id = 1 + (int64_t)below((unsigned)model.last_id + 1);
+    int64_t id;
 
-    if (id > model.last_id)
+    if (below(2))
         new_row(false);
     id = model.last_id;
+    if (id == 0)
+        return;
     valid_answer("stranger", id, 1 + below(2));
     if (below(2) == 0)
         see(id);
 }
 
-static void commit_one(void)
-{
-    size_t at;
-    int64_t id;
+/* What goes to disk. */
 
-    if (model.commits == 0)
-        return;
-    at = below((unsigned)model.commits);
-    id = model.commit[at];
-    model.commit[at] = model.commit[--model.commits];
-    committed(id);
+static void commit(size_t item)
+{
+    committed(take_write(model.ending, &model.endings, item).id);
 }
 
-static void step(void)
+static void record(size_t item)
+{
+    struct write write = take_write(model.failing, &model.failings, item);
+    struct query *query = &model.query[write.id];
+
+    query->writing -= query->writing > 0;
+    query->disk = write.disk;
+    recorded(write.id);
+}
+
+/* A claim is lost only while nobody has the query. */
+static void end_claim(size_t item, bool reliable)
+{
+    struct write write = take_write(model.claiming, &model.claimings, item);
+    struct query *query = &model.query[write.id];
+    bool open = !query->leased && query->ends == 0 && query->writing == 0;
+
+    query->claiming = false;
+    if (!reliable && open && !query->elsewhere && query->failed == 0 && below(4) == 0) {
+        query->elsewhere = true;
+        claim_lost(write.id);
+        return;
+    }
+    query->claimed = true;
+    write.disk.failed = query->failed;
+    query->disk = write.disk;
+    claimed(write.id);
+}
+
+/* The file of the query whose id is drawn says that it has ended without us. */
+static void end_one(void)
+{
+    int64_t id = 1 + (int64_t)below((unsigned)model.last_id);
+    struct query *query = &model.query[id];
+
+    if (query->ends || query->elsewhere || !query->seen ||
+        dispatch_where(core(), id, NULL) == PLACE_LEASED)
+        return;
+    query->elsewhere = true;
+    query->held = false;
+    row_read_by_others(id);
+    ended(id);
+}
+
+static void write_one(void)
+{
+    if (model.endings && below(3))
+        commit(below((unsigned)model.endings));
+    else if (model.failings && below(2))
+        record(below((unsigned)model.failings));
+    else if (model.claimings)
+        end_claim(below((unsigned)model.claimings), false);
+}
+
+/* Steps. */
+
+/* Lets time pass, and has carried out what comes of it when it comes. */
+static void pass(int64_t us, bool reliable)
+{
+    int64_t end_us = now_us() + us;
+
+    while (now_us() < end_us) {
+        int64_t due_us = dispatch_next(core());
+        if (due_us > end_us)
+            due_us = end_us;
+        pass_us(due_us > now_us() ? due_us - now_us() : 1);
+        take_actions(reliable);
+    }
+}
+
+static struct settings random_settings(uint64_t seed)
+{
+    return (struct settings){.seed = seed,
+                             .queue = 4 + seed % 20,
+                             .attempts = ATTEMPTS,
+                             .lease_us = 20 * SECOND,
+                             .attempt_max_us = 90 * SECOND,
+                             .attempt_hard_max_us = 200 * SECOND,
+                             .record_after_us = SECOND,
+                             .claim = seed % 3 == 0,
+                             .window = 1 + below(20),
+                             .order = (enum order)below(3)};
+}
+
+static void manage(uint64_t seed)
+{
+    static const char *const whose[] = {NULL, "default", "chess", "poems"};
+    unsigned what = below(40);
+
+    if (what == 0) {
+        script_settings(random_settings(seed));
+        hold_records();
+        restart();
+        for (int64_t id = 1; id <= model.last_id; id++) {
+            see(id);
+            take_actions(false);
+        }
+    } else if (what < 6) {
+        script_rules(whose[below(4)], random_settings(seed));
+    } else if (what < 16) {
+        pauses(whose[below(4)], what < 10);
+    } else if (model.last_id > 0) {
+        end_one();
+    }
+}
+
+static void step(uint64_t seed)
 {
     static const int64_t pause_us[] = {1, 10 * MS, 300 * MS, 3 * SECOND, 30 * SECOND};
     unsigned what = below(100);
 
-    if (what < 28)
+    if (what < 25)
         new_row(true);
-    else if (what < 30)
+    else if (what < 27)
         somebody_answers_from_an_earlier_run();
-    else if (what < 36)
+    else if (what < 33)
         hire_somebody();
-    else if (what < 39)
+    else if (what < 36)
         lose_somebody();
-    else if (what < 72)
+    else if (what < 66)
         somebody_speaks();
+    else if (what < 90)
+        write_one();
     else if (what < 93)
-        commit_one();
+        manage(seed);
     else
-        pass_us(pause_us[below(5)]);
+        pass(pause_us[below(5)], false);
     take_actions(false);
+    refill(false);
 }
 
 static size_t unfinished(void)
@@ -350,28 +301,46 @@ static size_t unfinished(void)
     return count;
 }
 
-/* Time passes, a worker for everything takes all there is, and everything is committed. */
+static void write_all(void)
+{
+    while (model.endings || model.failings || model.claimings) {
+        if (model.endings)
+            commit(0);
+        else if (model.failings)
+            record(0);
+        else
+            end_claim(0, true);
+        take_actions(true);
+    }
+}
+
+/* Nothing is paused any more, time passes, a worker for everything takes all there is, and
+ * everything goes to disk. */
 static void pump_to_the_end(void)
 {
+    static const char *const whose[] = {NULL, "default", "chess", "poems"};
+
+    for (size_t i = 0; i < 4; i++) {
+        pauses(whose[i], false);
+        take_actions(true);
+    }
     for (int64_t id = 1; id <= model.last_id; id++) {
         see(id);
         take_actions(true);
     }
     worker_says_ready("last", .service = "*", .slots = 40, .heartbeats = true);
     take_actions(true);
-    for (int turn = 0; turn < 10000 && (unfinished() || model.commits || model.works); turn++) {
+    for (int turn = 0; turn < 10000 && (unfinished() || model.works); turn++) {
         while (model.works) {
             struct work work = model.work[--model.works];
             answers(name_of(work.worker), work.id, work.attempt);
             take_actions(true);
         }
-        while (model.commits) {
-            committed(model.commit[--model.commits]);
-            take_actions(true);
-        }
-        pass_us(5 * SECOND); /* less than a lease */
-        take_actions(true);
+        write_all();
+        refill(true);
+        pass(5 * SECOND, true); /* less than a lease */
     }
+    write_all();
 }
 
 static void check_that_all_has_ended(void)
@@ -380,34 +349,44 @@ static void check_that_all_has_ended(void)
         assert_int_equal(model.query[id].ends + model.query[id].elsewhere, 1);
     assert_int_equal(dispatch_outstanding(core()), 0);
     assert_int_equal(dispatch_backing_off(core()), 0);
+    assert_int_equal(dispatch_held(core()), 0);
     assert_int_equal(pending_backlog(dispatch_pending(core())), 0);
-    assert_int_equal(inflight_count(core()->inflight), 0);
+    assert_int_equal(flights(), 0);
+    assert_false(refills_once(NULL));
 }
 
 static void every_query_ends_exactly_once_whatever_happens(void **state)
 {
-    unsigned all_answers = 0, all_deads = 0, all_duplicates = 0, all_undelivered = 0;
+    struct model sum = {0};
     (void)state;
 
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-        memset(&model, 0, sizeof model);
+        model_done();
         model.random = seed * 0x9e3779b97f4a7c15u;
-        given_settings(.seed = seed, .queue = 4 + seed % 20, .attempts = ATTEMPTS,
-                       .lease_us = 20 * SECOND, .attempt_max_us = 90 * SECOND);
+        model.claim = seed % 3 == 0;
+        script_settings(random_settings(seed));
+        hold_records();
         for (int i = 0; i < STEPS; i++)
-            step();
+            step(seed);
         pump_to_the_end();
         check_that_all_has_ended();
-        all_answers += model.answers;
-        all_deads += model.deads;
-        all_duplicates += model.duplicates;
-        all_undelivered += model.undelivered;
+        sum.answers += model.answers;
+        sum.deads += model.deads;
+        sum.duplicates += model.duplicates;
+        sum.undelivered += model.undelivered;
+        sum.returns += model.returns;
+        sum.adopted += model.adopted;
+        sum.recorded += model.recorded;
+        sum.restored += model.restored;
         script_end(NULL);
         script_begin(NULL);
     }
+    model_done();
     /* The sequences are worth something only if they go everywhere. */
-    assert_true(all_answers > 1000 && all_deads > 100);
-    assert_true(all_duplicates > 100 && all_undelivered > 100);
+    assert_true(sum.answers > 1000 && sum.deads > 100);
+    assert_true(sum.duplicates > 100 && sum.undelivered > 100);
+    assert_true(sum.returns > 100 && sum.adopted > 100);
+    assert_true(sum.recorded > 100 && sum.restored > 100);
 }
 
 int main(void)

@@ -22,10 +22,11 @@ struct world {
 
 static int setup(void **state)
 {
+    static const struct rulebook book = {.general = {.attempts = 5, .window = 100}};
     static struct world world;
     memset(&world, 0, sizeof world);
     timers_init(&world.timers);
-    world.pending = pending_new(42);
+    world.pending = pending_new(42, &book);
     world.service = pending_hold(world.pending, span_str("chess"));
     world.inflight = inflight_new(42, &world.timers);
     *state = &world;
@@ -55,7 +56,9 @@ static struct flight *add(struct world *world, int64_t id)
 
 static struct lease *lease(struct world *world, struct flight *flight, struct worker *worker)
 {
-    return inflight_lease(world->inflight, flight, worker, 2000, 3000, 9000);
+    static const struct lease_times times = {
+        .now_us = 2000, .end_us = 3000, .deadline_us = 9000, .hard_us = 20000};
+    return inflight_lease(world->inflight, flight, worker, ++flight->attempt, &times);
 }
 
 static void a_flight_is_found_by_its_id(void **state)
@@ -66,10 +69,8 @@ static void a_flight_is_found_by_its_id(void **state)
     assert_null(inflight_find(world->inflight, 18));
     assert_int_equal(flight->state, FLIGHT_QUEUED);
     assert_int_equal(flight->attempt, 0);
-    assert_int_equal(inflight_count(world->inflight), 1);
     assert_ptr_equal(inflight_remove(world->inflight, flight), world->service);
     assert_null(inflight_find(world->inflight, 17));
-    assert_int_equal(inflight_count(world->inflight), 0);
 }
 
 static void a_lease_begins_an_attempt_and_is_counted_everywhere(void **state)
@@ -163,7 +164,7 @@ static void f2_a_lease_may_outlive_its_flight(void **state)
 
 static void leased_and_committing_count_as_outstanding(void **state)
 {
-    static const enum flight_state others[] = {FLIGHT_BACKOFF, FLIGHT_QUEUED, FLIGHT_SETTLED};
+    static const enum flight_state others[] = {FLIGHT_BACKOFF, FLIGHT_QUEUED, FLIGHT_HELD};
     struct world *world = *state;
     struct flight *flight = add(world, 17);
     for (size_t i = 0; i < 3; i++) {

@@ -26,9 +26,10 @@ static void nothing_given_is_the_defaults(void **state)
 static void what_is_written_is_read(void **state)
 {
     (void)state;
-    static const struct worker_options given[] = {{"w1", 1, true, 2500},
-                                                  {"", LIMIT_SLOTS, false, 0},
-                                                  {"gr\xc3\xbc\xc3\x9f\"e", 7, true, 60000}};
+    static const struct worker_options given[] = {
+        {"w1", 1, true, 2500, {NULL, 0}},
+        {"", LIMIT_SLOTS, false, 0, {"[]", 2}},
+        {"gr\xc3\xbc\xc3\x9f\"e", 7, true, 60000, {"[\"a\",\"b\"]", 9}}};
     for (size_t i = 0; i < sizeof given / sizeof given[0]; i++) {
         struct worker_options options;
         struct buffer json;
@@ -40,6 +41,7 @@ static void what_is_written_is_read(void **state)
         assert_int_equal(options.slots, given[i].slots);
         assert_int_equal(options.heartbeats, given[i].heartbeats);
         assert_int_equal(options.interval_ms, given[i].interval_ms);
+        assert_true(span_equal(options.holding, given[i].holding));
         buffer_done(&json);
     }
 }
@@ -67,9 +69,15 @@ static void bad_options_are_refused_and_change_nothing(void **state)
         "{\"interval\":60001}",
         "{\"interval\":true}",
         "{\"slots\":1,\"slots\":0}",
+        "{\"holding\":{}}",
+        "{\"holding\":null}",
+        "{\"holding\":\"1.1.AAAAAAAAAAAAAAAAAAAAAA\"}",
+        "{\"holding\":[1]}",
+        "{\"holding\":[\"a\",null]}",
+        "{\"holding\":[[\"a\"]]}",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        struct worker_options options = {"untouched", 42, true, 42};
+        struct worker_options options = {"untouched", 42, true, 42, {NULL, 0}};
         assert_int_equal(options_read(span_str(bad[i]), &options), -1);
         assert_string_equal(options.name, "untouched");
         assert_int_equal(options.slots, 42);
@@ -89,6 +97,78 @@ static void options_beyond_their_size_are_refused(void **state)
     buffer_byte(&json, ' ');
     assert_int_equal(options_read(buffer_span(&json), &options), -1);
     buffer_done(&json);
+}
+
+#define MAC "AAAAAAAAAAAAAAAAAAAAAA"
+
+static void holding_gives_the_tokens_and_passes_over_the_rest(void **state)
+{
+    (void)state;
+    struct worker_options options;
+    struct token token;
+    struct span json =
+        span_str("{\"holding\": [ \"17.2." MAC "\" , \"\", \"no token\",\"] , \\\"\","
+                 "\"\\u0031.1." MAC "\",\"0.1." MAC "\",\"1.1." MAC
+                 "A\",\"9223372036854775807.4294967295." MAC "\" ] }");
+    assert_int_equal(options_read(json, &options), 0);
+    struct span rest = options.holding;
+    assert_true(options_holding(&rest, &token));
+    assert_int_equal(token.message_id, 17);
+    assert_int_equal(token.attempt, 2);
+    assert_true(options_holding(&rest, &token));
+    assert_int_equal(token.message_id, 1);
+    assert_true(options_holding(&rest, &token));
+    assert_int_equal(token.message_id, INT64_MAX);
+    assert_false(options_holding(&rest, &token));
+    assert_false(options_holding(&rest, &token));
+    rest = span_of(NULL, 0);
+    assert_false(options_holding(&rest, &token));
+}
+
+static void holding_beyond_the_slots_there_are_is_refused(void **state)
+{
+    (void)state;
+    struct worker_options options;
+    struct buffer json;
+    buffer_init(&json);
+    buffer_text(&json, "{\"holding\":[\"\"");
+    for (int i = 1; i < LIMIT_SLOTS; i++)
+        buffer_text(&json, ",\"\"");
+    size_t size = json.size;
+    buffer_text(&json, "]}");
+    assert_int_equal(options_read(buffer_span(&json), &options), 0);
+    json.size = size;
+    buffer_text(&json, ",\"\"]}");
+    assert_int_equal(options_read(buffer_span(&json), &options), -1);
+    buffer_done(&json);
+}
+
+/* The longest tokens, one more than there may be, and the longest name. */
+static void fullest_ready_is_read(void **state)
+{
+    (void)state;
+    struct worker_options options = {"", LIMIT_SLOTS, true, 60000, {NULL, 0}};
+    static struct span token[LIMIT_SLOTS + 2];
+    struct buffer holding, json;
+    struct token read;
+    size_t count = 0;
+    buffer_init(&holding);
+    buffer_init(&json);
+    memset(options.name, '"', LIMIT_WORKER_NAME);
+    token[0] = span_str("no token at all, however long it may be, takes the place of one");
+    for (size_t i = 1; i < LIMIT_SLOTS + 2; i++)
+        token[i] = span_str("9223372036854775807.4294967295." MAC);
+    assert_int_equal(options_hold(token, LIMIT_SLOTS + 2, &holding), LIMIT_SLOTS);
+    options.holding = buffer_span(&holding);
+    options_write(&options, &json);
+    assert_true(json.size <= LIMIT_OPTIONS_SIZE);
+    assert_int_equal(options_read(buffer_span(&json), &options), 0);
+    struct span rest = options.holding;
+    while (options_holding(&rest, &read))
+        count++;
+    assert_int_equal(count, LIMIT_SLOTS);
+    buffer_done(&json);
+    buffer_done(&holding);
 }
 
 static void name_is_cut_on_a_code_point_and_cleaned(void **state)
@@ -118,6 +198,9 @@ int main(void)
         cmocka_unit_test(what_is_written_is_read),
         cmocka_unit_test(bad_options_are_refused_and_change_nothing),
         cmocka_unit_test(options_beyond_their_size_are_refused),
+        cmocka_unit_test(holding_gives_the_tokens_and_passes_over_the_rest),
+        cmocka_unit_test(holding_beyond_the_slots_there_are_is_refused),
+        cmocka_unit_test(fullest_ready_is_read),
         cmocka_unit_test(name_is_cut_on_a_code_point_and_cleaned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

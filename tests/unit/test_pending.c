@@ -1,4 +1,5 @@
-/* What waits, and in which order it is given out: P1 to P4 of pending.h. */
+/* What waits, and in which order it is given out: P1 to P4 of pending.h. P5 is
+ * test_pending_window.c's. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,16 +9,9 @@
 
 #include <stdio.h>
 
-#include "gateway/pending.h"
-#include "proto/token.h"
+#include "tests/unit/waiting.h"
 
-static int setup(void **state)
-{
-    *state = pending_new(42);
-    return token_init();
-}
-
-static int teardown(void **state)
+static int teardown_twice(void **state)
 {
     struct pending *pending = *state;
     pending_destroy(&pending);
@@ -25,47 +19,6 @@ static int teardown(void **state)
     pending_destroy(&pending);
     return 0;
 }
-
-/* The service of that NAME, held once more. */
-static struct service *service_called(struct pending *pending, const char *name)
-{
-    return pending_hold(pending, span_str(name));
-}
-
-static struct waiting query_of(struct pending *pending, int64_t id, const char *conversation)
-{
-    return (struct waiting){id, id * 10, pending_conversation(pending, span_str(conversation))};
-}
-
-static void append(struct pending *pending, struct service *service, int64_t id,
-                   const char *conversation)
-{
-    const struct waiting query = query_of(pending, id, conversation);
-    pending_append(pending, service, &query);
-}
-
-static void bring_back(struct pending *pending, struct service *service, int64_t id,
-                       const char *conversation)
-{
-    const struct waiting query = query_of(pending, id, conversation);
-    pending_return(pending, service, &query);
-}
-
-/* Takes COUNT queries, which must be those of EXPECTED. */
-static void take(struct pending *pending, struct service *service, const int64_t *expected,
-                 size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        struct waiting query;
-        assert_true(pending_take(pending, service, &query));
-        assert_int_equal(query.id, expected[i]);
-        assert_int_equal(query.seen_us, expected[i] * 10);
-    }
-}
-
-#define take_in_order(pending, service, ...)                                                       \
-    take(pending, service, (const int64_t[]){__VA_ARGS__},                                         \
-         sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
 
 static size_t count_services(const struct pending *pending)
 {
@@ -247,7 +200,112 @@ static void what_was_given_out_is_used_again(void **state)
     }
 }
 
-#define pending_test(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+static void an_id_waits_at_most_once(void **state)
+{
+    struct service *chess = service_called(*state, "chess");
+    struct service *poems = service_called(*state, "poems");
+    assert_int_equal(append(*state, chess, 1, "a"), PENDING_WAITS);
+    assert_int_equal(append(*state, chess, 1, "a"), PENDING_KNOWN);
+    assert_int_equal(append(*state, chess, 1, "b"), PENDING_KNOWN);
+    assert_int_equal(append(*state, poems, 1, "a"), PENDING_KNOWN);
+    assert_int_equal(pending_backlog(*state), 1);
+    take_in_order(*state, chess, 1);
+    assert_false(pending_waits(*state, 1));
+    assert_int_equal(append(*state, chess, 1, "a"), PENDING_WAITS);
+    assert_true(pending_waits(*state, 1));
+}
+
+static void what_is_seen_late_stands_at_its_place(void **state)
+{
+    struct service *service = service_called(*state, "default");
+    static const int64_t ids[] = {5, 9, 1, 7, 6, 3, 8, 2, 4};
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
+        append(*state, service, ids[i], "a");
+    take_in_order(*state, service, 1, 2, 3, 4, 5, 6, 7, 8, 9);
+}
+
+static void what_is_taken_out_waits_no_more(void **state)
+{
+    struct service *service = service_called(*state, "default"), *found = NULL;
+    struct waiting query;
+    for (int64_t id = 1; id <= 5; id++)
+        append(*state, service, id, "a");
+    append(*state, service, 11, "b");
+    assert_true(pending_remove(*state, 3, &query, &found));
+    assert_ptr_equal(found, service);
+    pending_release(*state, found);
+    assert_int_equal(query.id, 3);
+    assert_int_equal(query.seen_us, 30);
+    assert_true(query.conversation == pending_conversation(*state, span_str("a")));
+    assert_false(query.single);
+    assert_true(pending_remove(*state, 1, NULL, NULL));
+    assert_true(pending_remove(*state, 5, NULL, NULL));
+    assert_true(pending_remove(*state, 11, NULL, NULL)); /* the only one of its conversation */
+    assert_int_equal(pending_backlog(*state), 2);
+    append(*state, service, 6, "a");
+    take_in_order(*state, service, 2, 4, 6);
+}
+
+static void what_does_not_wait_is_not_taken_out(void **state)
+{
+    struct service *service = service_called(*state, "default"), *found = NULL;
+    struct waiting query = {.id = 77};
+    assert_false(pending_remove(*state, 1, &query, &found));
+    append(*state, service, 1, "a");
+    take_in_order(*state, service, 1);
+    assert_false(pending_remove(*state, 1, &query, &found));
+    assert_int_equal(query.id, 77);
+    assert_null(found);
+}
+
+static void a_service_taken_out_of_stays_for_whom_it_was_told(void **state)
+{
+    struct service *service = service_called(*state, "chess"), *found;
+    append(*state, service, 1, "a");
+    pending_release(*state, service);
+    assert_true(pending_remove(*state, 1, NULL, &found));
+    assert_ptr_equal(found, service);
+    assert_int_equal(count_services(*state), 1);
+    pending_release(*state, found);
+    assert_int_equal(count_services(*state), 0);
+}
+
+static void a_paused_service_is_passed_over(void **state)
+{
+    struct service *chess = service_called(*state, "chess");
+    struct service *poems = service_called(*state, "poems");
+    append(*state, chess, 1, "a");
+    append(*state, poems, 2, "a");
+    pending_pause(*state, chess, true);
+    assert_true(chess->paused);
+    assert_false(pending_gives(chess));
+    assert_ptr_equal(pending_turn(*state), poems);
+    assert_ptr_equal(pending_turn(*state), poems);
+    append(*state, chess, 3, "b");
+    pending_pause(*state, poems, true);
+    assert_null(pending_turn(*state));
+    pending_pause(*state, chess, false);
+    assert_ptr_equal(pending_turn(*state), chess);
+    take_in_order(*state, poems, 2); /* who asks for it gets it, paused or not */
+    take_in_order(*state, chess, 1, 3);
+}
+
+static void rules_are_those_of_the_service_by_name(void **state)
+{
+    struct rulebook next = {.general = {.window = 8}, .count = 1};
+    struct rules_entry entry = {.service = "chess", .rules = {.window = 9, .order = ORDER_FIFO}};
+    struct service *chess = service_called(*state, "chess");
+    struct service *poems = service_called(*state, "poems");
+    assert_ptr_equal(chess->rules, &book.general);
+    next.entry = &entry;
+    pending_rules(*state, &next);
+    assert_ptr_equal(chess->rules, &entry.rules);
+    assert_ptr_equal(poems->rules, &next.general);
+    pending_release(*state, chess);
+    assert_ptr_equal(service_called(*state, "chess")->rules, &entry.rules);
+}
+
+#define pending_test(function) cmocka_unit_test_setup_teardown(function, setup, teardown_twice)
 
 int main(void)
 {
@@ -265,6 +323,13 @@ int main(void)
         pending_test(a_service_name_may_hold_any_byte_up_to_the_limit),
         pending_test(there_is_a_limit_on_services),
         pending_test(what_was_given_out_is_used_again),
+        pending_test(an_id_waits_at_most_once),
+        pending_test(what_is_seen_late_stands_at_its_place),
+        pending_test(what_is_taken_out_waits_no_more),
+        pending_test(what_does_not_wait_is_not_taken_out),
+        pending_test(a_service_taken_out_of_stays_for_whom_it_was_told),
+        pending_test(a_paused_service_is_passed_over),
+        pending_test(rules_are_those_of_the_service_by_name),
     };
     return cmocka_run_group_tests_name("pending", tests, NULL, NULL);
 }

@@ -69,6 +69,7 @@ static void every_limit_stands_in_the_document_with_its_number(void **state)
         {"LIMIT_SLOTS", LIMIT_SLOTS},
         {"LIMIT_WORKERS", LIMIT_WORKERS},
         {"LIMIT_SERVICES", LIMIT_SERVICES},
+        {"LIMIT_REPLY_CHARS", LIMIT_REPLY_CHARS},
         {"LIMIT_QUERY_ID", LIMIT_QUERY_ID},
     };
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {

@@ -23,9 +23,10 @@ struct world {
 
 static int setup(void **state)
 {
+    static const struct rulebook book = {.general = {.attempts = 5, .window = 100}};
     static struct world world;
     timers_init(&world.timers);
-    world.pending = pending_new(42);
+    world.pending = pending_new(42, &book);
     world.workers = workers_new(42, BEAT_US, &world.timers, world.pending);
     *state = &world;
     return token_init();
@@ -76,7 +77,7 @@ static void use(struct world *world, struct worker *worker, int change)
 
 static struct worker *next(const struct world *world, const struct service *service)
 {
-    return workers_next(world->workers, service);
+    return workers_pick(world->workers, service, 99);
 }
 
 static void a_worker_is_found_by_its_peer_and_door(void **state)
@@ -148,6 +149,46 @@ static void w1_a_free_slot_keeps_a_worker_in_line(void **state)
     assert_null(next(world, chess));
     use(world, worker, -1);
     assert_ptr_equal(next(world, chess), worker);
+}
+
+static void w1_the_warm_worker_is_picked_for_its_conversation_only(void **state)
+{
+    struct world *world = *state;
+    struct worker *w1 = add(world, "w1", "chess"), *w2 = add(world, "w2", "chess");
+    const struct service *chess = w1->service;
+    workers_chose(world->workers, w2, 7);
+    assert_ptr_equal(workers_pick(world->workers, chess, 7), w2);
+    assert_ptr_equal(workers_pick(world->workers, chess, 8), w1);
+    assert_ptr_equal(workers_pick(world->workers, chess, 7 + (1 << 20)), w1); /* the same place */
+    workers_chose(world->workers, w1, 7 + (1 << 20));
+    use(world, w1, 1);
+    use(world, w1, -1); /* w2 is the least recently used one now */
+    assert_ptr_equal(workers_pick(world->workers, chess, 7 + (1 << 20)), w1);
+    assert_ptr_equal(workers_pick(world->workers, chess, 7), w2);
+    workers_remove(world->workers, w1);
+    assert_ptr_equal(workers_pick(world->workers, chess, 7 + (1 << 20)), w2);
+}
+
+static void w1_the_warm_worker_is_passed_over_while_it_is_busier(void **state)
+{
+    static const struct worker_options two = {.slots = 2, .name = "w"};
+    struct world *world = *state;
+    struct worker *w1 = add_as(world, "w1", "chess", WORKER_MDP_02, &two);
+    struct worker *w2 = add_as(world, "w2", "chess", WORKER_MDP_02, &two);
+    const struct service *chess = w1->service;
+    workers_chose(world->workers, w1, 7);
+    use(world, w1, 1);
+    assert_ptr_equal(workers_pick(world->workers, chess, 7), w2);
+    use(world, w2, 1); /* as busy: w1 is the least recently used, and warm */
+    assert_ptr_equal(workers_pick(world->workers, chess, 7), w1);
+    workers_chose(world->workers, w2, 7);
+    assert_ptr_equal(workers_pick(world->workers, chess, 7), w2);
+    use(world, w1, -1);
+    assert_ptr_equal(workers_pick(world->workers, chess, 8), w2); /* in line, whatever it has */
+    use(world, w2, -1);
+    use(world, w1, 1);
+    use(world, w1, -1);
+    assert_ptr_equal(workers_pick(world->workers, chess, 7), w2);
 }
 
 static void any_place_in_the_line_can_be_left(void **state)
@@ -270,6 +311,8 @@ int main(void)
         workers_test(w1_the_least_recently_used_is_next),
         workers_test(w1_dedicated_workers_come_first),
         workers_test(w1_a_free_slot_keeps_a_worker_in_line),
+        workers_test(w1_the_warm_worker_is_picked_for_its_conversation_only),
+        workers_test(w1_the_warm_worker_is_passed_over_while_it_is_busier),
         workers_test(any_place_in_the_line_can_be_left),
         workers_test(w2_an_idle_worker_lives_three_intervals_beyond_its_last_word),
         workers_test(w2_its_own_interval_counts),

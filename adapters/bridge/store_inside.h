@@ -1,0 +1,137 @@
+/* What the files of the store share: store.c (opening, groups, checkpoints), store_reply.c (the
+ * guard and how queries end), store_delivery.c (leases, failures, dead rows), store_mark.c (parked
+ * rows, words), store_keep.c (kept answers), store_present.c (presence), store_retire.c
+ * (retention). For nobody else. */
+#ifndef TAILGATE_ADAPTERS_BRIDGE_STORE_INSIDE_H
+#define TAILGATE_ADAPTERS_BRIDGE_STORE_INSIDE_H
+
+#include <assert.h>
+#include <stdatomic.h>
+
+#include "adapters/bridge/sql.h"
+#include "adapters/bridge/store.h"
+#include "proto/buffer.h"
+#include "proto/stamp.h"
+
+/* Every statement, each prepared once, by store_open(). */
+enum store_statement {
+    RUN_BEGIN,
+    RUN_COMMIT,
+    RUN_AUDIT,
+    RUN_GUARD,
+    RUN_GUARD_CLAIMED,
+    RUN_READ,
+    RUN_WHY,
+    RUN_REPLY,
+    RUN_IS_CLAIMED,
+    RUN_LEASE,
+    RUN_FAIL,
+    RUN_GIVE_BACK,
+    RUN_DEAD,
+    RUN_FORGET,
+    RUN_ENDED,
+    RUN_ENDED_PASSED,
+    RUN_PARK,
+    RUN_UNPARK,
+    RUN_WORD_SET,
+    RUN_WORD_REMOVE,
+    RUN_WORD_READ,
+    RUN_KEEP,
+    RUN_KEPT,
+    RUN_PRESENT,
+    RUN_PRESENT_ALL,
+    RUN_KEPT_WALK,
+    RUN_KEPT_REMOVE,
+    RUN_DEAD_REMOVE,
+    RUN_AUDIT_WALK,
+    RUN_AUDIT_REMOVE,
+    RUN_MADE_ANY,
+    RUN_MADE_CLOSE,
+    RUN_MADE_DISOWN,
+    RUN_MADE_WALK,
+    RUN_MADE_ANSWERS,
+    RUN_MADE_MESSAGES,
+    RUN_MADE_STATUS,
+    RUN_MADE_CONVERSATIONS,
+    RUN_MADE_REMOVE,
+    RUN_COUNT
+};
+
+struct store_sql {
+    enum store_statement statement;
+    bool optional; /* it may not fit their tables: what it is for is left undone then */
+    const char *sql;
+};
+
+/* Each file's statements, ended by one without SQL. */
+extern const struct store_sql store_sql_of_reply[], store_sql_of_delivery[], store_sql_of_mark[],
+    store_sql_of_keep[], store_sql_of_present[], store_sql_of_retire[];
+
+/* Sessions whose presence this process has told lately, by a hash of their names; a forgotten one
+ * costs a statement. */
+#define STORE_TOLD 256
+struct store_told {
+    uint64_t key; /* 0: none */
+    int64_t at_us;
+};
+
+struct store {
+    sqlite3 *db;
+    sqlite3_stmt *run[RUN_COUNT]; /* NULL: an optional one that does not fit */
+    struct buffer details;        /* of the audit row under way; keeps its storage */
+    struct buffer item;           /* of a history; the same */
+    int64_t now_us;               /* of the group, UTC */
+    char stamp[STAMP_SIZE];       /* the same */
+    atomic_bool can_present;      /* other threads may ask for it */
+    struct store_told told[STORE_TOLD];
+    int busy_ms;
+    int wal_frames;
+};
+
+/* After a failure that may have lost what was written, closing must not go on with it: SQLite's own
+ * checkpoint at the last close would be the retry that an fsync must not have. Returns ERROR. */
+int store_note_loss(struct store *self, int error);
+
+/* Binds COUNT values, runs to the end and resets. */
+static inline int store_run(struct store *self, enum store_statement statement,
+                            const struct sql_value *values, size_t count)
+{
+    assert(!sqlite3_get_autocommit(self->db));
+    return store_note_loss(self, sql_run(self->run[statement], values, count));
+}
+
+/* One row with one whole number: *ret_row, *ret_number; untouched where there is none. */
+int store_look(struct store *self, enum store_statement statement, const struct sql_value *values,
+               size_t count, bool *ret_row, int64_t *ret_number);
+/* The stamp of the group, borrowed until the next store_begin(). */
+struct span store_now(const struct store *self);
+/* The stamp SECONDS before the group's (negative: after it), at the earliest 1970. */
+void store_before(const struct store *self, int64_t seconds, char ret_stamp[STAMP_SIZE]);
+
+/* store_present.c: what was told is not in the file. */
+void store_untell(struct store *self);
+
+/* store_reply.c: the guard of I2 took the row, or did not. */
+int store_guard(struct store *self, int64_t message_id, struct span conversation_id,
+                bool *ret_ours);
+/* The audit row of how a query ended without us, and its rows of ours gone. */
+int store_record_end(struct store *self, const struct store_reply *end,
+                     enum store_outcome *ret_end);
+
+/* store_delivery.c: whether the row says that MESSAGE_ID is claimed; makes it `dead`; removes it
+ * unless it is dead and was not ANSWERED after all. */
+int store_is_claimed(struct store *self, int64_t message_id, struct span conversation_id,
+                     bool *ret_claimed);
+int store_dead(struct store *self, const struct store_reply *reply);
+int store_forget(struct store *self, int64_t message_id, bool answered);
+
+/* store_keep.c: whether an answer of MESSAGE_ID is kept because it ended so. */
+int store_is_kept(struct store *self, int64_t message_id, const char *why, bool *ret_kept);
+
+/* store_mark.c: remembers that the end of MESSAGE_ID is recorded; *ret_first: it was not. */
+int store_ended(struct store *self, int64_t message_id, bool *ret_first);
+/* a whole number of tailgate_meta; 0 where there is none. */
+int store_word_number(struct store *self, const char *key, int64_t *ret_number);
+int store_word_set(struct store *self, const char *key, struct sql_value value);
+
+#endif

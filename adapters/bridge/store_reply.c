@@ -1,0 +1,258 @@
+/* Replies under the guard, and how queries end without one. */
+#include <assert.h>
+
+#include "adapters/bridge/audit.h"
+#include "adapters/bridge/store_inside.h"
+
+#define LIVE SQL_LIVE("c.expires_at", "?3")
+
+/* A NULL in read is unread here as it is for the tail. The conversation is compared too: in a
+ * restored copy of the file the same id may belong to another one's message. */
+static const char guard_sql[] =
+    "UPDATE messages SET read = 1 WHERE id = ?1 AND conversation_id = ?2 AND coalesce(read, 0) = 0"
+    " AND EXISTS (SELECT 1 FROM conversations c WHERE c.id = ?2 AND " LIVE ")";
+
+/* A claimed query's read flag is ours already: what only one can take is our own row. */
+static const char guard_claimed_sql[] =
+    "UPDATE tailgate_delivery SET updated_at = ?3"
+    " WHERE message_id = ?1 AND conversation_id = ?2 AND claimed = 1 AND state <> 'dead'"
+    " AND EXISTS (SELECT 1 FROM messages m JOIN conversations c ON c.id = m.conversation_id"
+    " WHERE m.id = ?1 AND m.conversation_id = ?2 AND " LIVE ")";
+
+/* A person may have set it back meanwhile: the next start would ask the query again. */
+static const char read_sql[] =
+    "UPDATE messages SET read = 1 WHERE id = ?1 AND coalesce(read, 0) = 0";
+
+static const char why_sql[] = "SELECT coalesce(m.read, 0) <> 0, coalesce(" LIVE ", 0)"
+                              " FROM messages m JOIN conversations c ON c.id = m.conversation_id"
+                              " WHERE m.id = ?1 AND m.conversation_id = ?2";
+
+static const char reply_sql[] =
+    "INSERT INTO messages"
+    "(conversation_id, from_session, to_session, message, metadata, timestamp, read)"
+    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, 0)";
+
+const struct store_sql store_sql_of_reply[] = {
+    {RUN_GUARD, false, guard_sql}, {RUN_GUARD_CLAIMED, false, guard_claimed_sql},
+    {RUN_READ, false, read_sql},   {RUN_WHY, false, why_sql},
+    {RUN_REPLY, false, reply_sql}, {0},
+};
+
+const char *store_outcome_name(enum store_outcome outcome)
+{
+    static const char *const name[] = {"committed", "superseded", "expired", "deleted"};
+    return name[outcome];
+}
+
+static int write_audit(struct store *self, const struct store_reply *reply, const char *action)
+{
+    const struct audit_entry entry = {
+        .conversation_id = reply->conversation_id,
+        .session_id = reply->from_session,
+        .action = action,
+        .details = buffer_span(&self->details),
+        .timestamp = store_now(self),
+    };
+    return store_note_loss(self, audit_write(self->run[RUN_AUDIT], &entry));
+}
+
+static int take(struct store *self, enum store_statement statement, int64_t message_id,
+                struct span conversation_id, bool *ret_ours)
+{
+    const struct sql_value values[] = {
+        sql_integer(message_id),
+        sql_text(conversation_id),
+        sql_text(store_now(self)),
+    };
+    int error = store_run(self, statement, values, 3);
+    if (error == BRIDGE_OK)
+        *ret_ours = sqlite3_changes(self->db) == 1;
+    return error;
+}
+
+int store_guard(struct store *self, int64_t message_id, struct span conversation_id, bool *ret_ours)
+{
+    return take(self, RUN_GUARD, message_id, conversation_id, ret_ours);
+}
+
+static int guard_claimed(struct store *self, const struct store_reply *reply, bool *ret_ours)
+{
+    bool ours = false;
+    int error = take(self, RUN_GUARD_CLAIMED, reply->message_id, reply->conversation_id, &ours);
+    const struct sql_value id = sql_integer(reply->message_id);
+    if (error == BRIDGE_OK && ours)
+        error = store_run(self, RUN_READ, &id, 1);
+    if (error == BRIDGE_OK)
+        *ret_ours = ours;
+    return error;
+}
+
+struct verdict {
+    bool row;  /* the query and its conversation are there */
+    bool read; /* somebody has set read; claimed: our own row does not stand any more */
+    bool live;
+};
+
+static int look(struct store *self, const struct store_reply *reply, struct verdict *ret_verdict)
+{
+    const struct sql_value values[] = {
+        sql_integer(reply->message_id),
+        sql_text(reply->conversation_id),
+        sql_text(store_now(self)),
+    };
+    sqlite3_stmt *why = self->run[RUN_WHY];
+    int error = sql_bind(why, values, 3);
+    bool row = false;
+    if (error == BRIDGE_OK)
+        error = store_note_loss(self, sql_step(why, &row));
+    struct verdict verdict = {
+        .row = row,
+        .read = row && sqlite3_column_int(why, 0) != 0,
+        .live = row && sqlite3_column_int(why, 1) != 0,
+    };
+    sql_reset(why);
+    if (error == BRIDGE_OK && reply->claimed) {
+        bool claimed = false;
+        error = store_is_claimed(self, reply->message_id, reply->conversation_id, &claimed);
+        verdict.read = !claimed;
+    }
+    if (error == BRIDGE_OK)
+        *ret_verdict = verdict;
+    return error;
+}
+
+/* Why the guard changed nothing. */
+static int classify(struct store *self, const struct store_reply *reply,
+                    enum store_outcome *ret_end)
+{
+    struct verdict verdict;
+    int error = look(self, reply, &verdict);
+    if (error != BRIDGE_OK)
+        return error;
+    if (verdict.row && verdict.live && !verdict.read)
+        return BRIDGE_REFUSED; /* a trigger of theirs keeps the row as it is */
+    if (!verdict.row)
+        *ret_end = STORE_DELETED;
+    else if (reply->claimed)
+        *ret_end = verdict.live ? STORE_SUPERSEDED : STORE_EXPIRED;
+    else
+        *ret_end = verdict.read ? STORE_SUPERSEDED : STORE_EXPIRED;
+    return BRIDGE_OK;
+}
+
+int store_record_end(struct store *self, const struct store_reply *end, enum store_outcome *ret_end)
+{
+    static const char *const actions[] = {
+        [STORE_SUPERSEDED] = "query_superseded",
+        [STORE_EXPIRED] = "query_expired",
+        [STORE_DELETED] = "query_deleted",
+    };
+    enum store_outcome outcome;
+    int error = classify(self, end, &outcome);
+    if (error != BRIDGE_OK)
+        return error;
+    bool again = false, first = true;
+    error = store_is_kept(self, end->message_id, store_outcome_name(outcome), &again);
+    if (error == BRIDGE_OK)
+        error = store_ended(self, end->message_id, &first);
+    audit_end_details(&self->details, end->message_id);
+    if (error == BRIDGE_OK && !again && first) /* an answer after the end is no second end */
+        error = write_audit(self, end, actions[outcome]);
+    if (error == BRIDGE_OK && (end->recorded || end->claimed))
+        error = store_forget(self, end->message_id, false);
+    if (error == BRIDGE_OK && end->parked)
+        error = store_unpark(self, end->message_id);
+    if (error == BRIDGE_OK)
+        *ret_end = outcome;
+    return error;
+}
+
+static int insert_reply(struct store *self, const struct store_reply *reply)
+{
+    const struct sql_value values[] = {
+        sql_text(reply->conversation_id),  sql_text(reply->from_session),
+        sql_text(reply->to_session),       sql_text(reply->text),
+        sql_text_or_null(reply->metadata), sql_text(store_now(self)),
+    };
+    int error = store_run(self, RUN_REPLY, values, 6);
+    if (error != BRIDGE_OK)
+        return error;
+    if (sqlite3_changes(self->db) != 1)
+        return BRIDGE_REFUSED; /* a trigger of theirs ignored it */
+    audit_send_details(&self->details, reply->to_session, reply->text, reply->redacted);
+    return write_audit(self, reply, "send_message");
+}
+
+static int bury(struct store *self, const struct store_reply *reply)
+{
+    audit_end_details(&self->details, reply->message_id);
+    int error = write_audit(self, reply, "query_dead");
+    return error == BRIDGE_OK ? store_dead(self, reply) : error;
+}
+
+/* The guard has taken the query: its reply, and what stands in our own tables about it. */
+static int commit_reply(struct store *self, const struct store_reply *reply)
+{
+    int error = insert_reply(self, reply);
+    if (error == BRIDGE_OK && reply->dead)
+        error = bury(self, reply);
+    else if (error == BRIDGE_OK && (reply->recorded || reply->claimed))
+        error = store_forget(self, reply->message_id, true);
+    if (error == BRIDGE_OK && reply->whole.size > 0)
+        error = store_keep(self, reply, "cut");
+    if (error == BRIDGE_OK && reply->parked)
+        error = store_unpark(self, reply->message_id);
+    if (error == BRIDGE_OK && reply->present)
+        error = store_present(self, reply->conversation_id, reply->from_session);
+    return error;
+}
+
+static bool is_clean(const struct store_reply *reply)
+{
+    return sql_is_clean(reply->conversation_id) && sql_is_clean(reply->from_session) &&
+           sql_is_clean(reply->to_session) && sql_is_clean(reply->text) &&
+           sql_is_clean(reply->metadata) && sql_is_clean(reply->whole) &&
+           sql_is_clean(reply->worker) && sql_is_clean(reply->service) &&
+           sql_is_clean(reply->reason);
+}
+
+/* Nobody gets this answer any more, but it was paid for. */
+static int end_reply(struct store *self, const struct store_reply *reply,
+                     enum store_outcome *ret_end)
+{
+    enum store_outcome end;
+    int error = store_record_end(self, reply, &end);
+    if (error == BRIDGE_OK && !reply->dead)
+        error = store_keep(self, reply, store_outcome_name(end));
+    if (error == BRIDGE_OK)
+        *ret_end = end;
+    return error;
+}
+
+int store_reply(struct store *self, const struct store_reply *reply,
+                enum store_outcome *ret_outcome)
+{
+    assert(!sqlite3_get_autocommit(self->db));
+    if (!is_clean(reply))
+        return BRIDGE_REFUSED;
+    bool ours = false;
+    int error = reply->claimed
+                    ? guard_claimed(self, reply, &ours)
+                    : store_guard(self, reply->message_id, reply->conversation_id, &ours);
+    if (error != BRIDGE_OK)
+        return error;
+    if (!ours)
+        return end_reply(self, reply, ret_outcome);
+    error = commit_reply(self, reply);
+    if (error == BRIDGE_OK)
+        *ret_outcome = STORE_COMMITTED;
+    return error;
+}
+
+int store_end(struct store *self, const struct store_reply *end, enum store_outcome *ret_outcome)
+{
+    assert(!sqlite3_get_autocommit(self->db));
+    if (!sql_is_clean(end->conversation_id) || !sql_is_clean(end->from_session))
+        return BRIDGE_REFUSED;
+    return store_record_end(self, end, ret_outcome);
+}

@@ -1,0 +1,55 @@
+#include "gateway/checkpoints.h"
+
+#include "adapters/host/clock.h"
+
+#define FRAMES_MAX 400
+/* A try may have waited 20 ms with the lock held, and who reads for an hour will not end sooner for
+ * it: the next one is so much later, doubling. */
+#define AGAIN_FIRST_US 1000000
+#define AGAIN_MAX_US 4000000
+/* A -wal file above this is large. Half as much is what SQLite leaves of it (db.c). */
+#define SIZE_MAX_BYTES (16 << 20)
+
+void checkpoints_init(struct checkpoints *self)
+{
+    self->due_frames = 0;
+    self->due_us = INT64_MAX;
+    self->pause_us = AGAIN_FIRST_US;
+}
+
+static int try(struct checkpoints *self, struct store *store)
+{
+    bool complete = false;
+    int error = store_checkpoint(store, &complete);
+
+    if (!error && complete && store_wal_size(store) > SIZE_MAX_BYTES)
+        error = store_restart_wal(store, clock_utc_us());
+    self->done++;
+    self->partial += !complete;
+    complete = complete && store_wal_size(store) <= SIZE_MAX_BYTES;
+    if (complete) {
+        checkpoints_init(self);
+        return error;
+    }
+    self->due_frames = store_wal_frames(store) + FRAMES_MAX;
+    self->due_us = clock_mono_us() + self->pause_us;
+    if (self->pause_us < AGAIN_MAX_US)
+        self->pause_us *= 2;
+    return error;
+}
+
+int checkpoints_after_commit(struct checkpoints *self, struct store *store)
+{
+    int frames = store_wal_frames(store);
+
+    if (frames < FRAMES_MAX && self->due_us == INT64_MAX)
+        return BRIDGE_OK;
+    if (frames < self->due_frames && clock_mono_us() < self->due_us)
+        return BRIDGE_OK;
+    return try(self, store);
+}
+
+int checkpoints_when_idle(struct checkpoints *self, struct store *store)
+{
+    return try(self, store);
+}

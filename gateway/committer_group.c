@@ -1,0 +1,141 @@
+#include "gateway/committer_inside.h"
+
+#include <stdio.h>
+
+#include "adapters/host/clock.h"
+#include "gateway/job_write.h"
+
+/* Tries for a COMMIT that readers are in the way of, and the pause between them: about 100 ms. */
+#define COMMIT_TRIES 50
+#define COMMIT_PAUSE_US 2000
+void committer_reach(struct committer *self, enum committer_point point)
+{
+    if (self->config.point)
+        self->config.point(self->config.point_context, point);
+}
+
+/* Keeps SQLite's words for a failure before the ROLLBACK that follows makes it forget them. */
+static void keep_words(struct committer *self)
+{
+    snprintf(self->words, sizeof self->words, "%s", store_explain(self->store));
+}
+
+/* COMMIT. In rollback-journal mode readers may be in its way: the group stays open and no new one
+ * comes in, so they are waited for, but not for long. */
+static int commit(struct committer *self)
+{
+    int error = store_commit(self->store);
+
+    for (int tries = 1; error == BRIDGE_BUSY && tries < COMMIT_TRIES; tries++) {
+        if (!committer_rest(self, COMMIT_PAUSE_US))
+            break;
+        error = store_commit(self->store);
+    }
+    return error;
+}
+
+/* Writes and commits the group that has begun, or undoes all of it. */
+static int write_group(struct committer *self, struct job_list *group)
+{
+    int error = BRIDGE_OK;
+
+    for (struct job *job = group->first; job && !error; job = job->next) {
+        error = job_write(job, self->store);
+        committer_reach(self, POINT_BETWEEN);
+    }
+    if (!error) {
+        committer_reach(self, POINT_BEFORE_COMMIT);
+        error = commit(self);
+    }
+    if (error) {
+        keep_words(self);
+        store_rollback(self->store);
+    }
+    return error;
+}
+
+bool committer_is_fatal(int error)
+{
+    return error == BRIDGE_IO || error == BRIDGE_CORRUPT || error == BRIDGE_NOT_SQLITE;
+}
+
+/* Shows what the WAL is like, and keeps the words for an error that committer_is_fatal(), which it
+ * returns.
+ */
+static int after_checkpoint(struct committer *self, int error)
+{
+    if (error)
+        keep_words(self);
+    pthread_mutex_lock(&self->mutex);
+    self->view.checkpoints = self->checkpoints.done;
+    self->view.checkpoints_partial = self->checkpoints.partial;
+    self->view.wal_frames = store_wal_frames(self->store);
+    pthread_mutex_unlock(&self->mutex);
+    return committer_is_fatal(error) ? error : BRIDGE_OK;
+}
+
+/* The lock was held from START_US to now: C2 counts it. */
+static void leave_alone(struct committer *self, int64_t start_us)
+{
+    int64_t held_us = clock_mono_us() - start_us;
+
+    self->free_at_us =
+        start_us + held_us + held_us * (100 - (int64_t)self->config.duty) / self->config.duty;
+    pthread_mutex_lock(&self->mutex);
+    self->view.held_us += held_us;
+    pthread_mutex_unlock(&self->mutex);
+}
+
+/* How many queries end with GROUP; the other jobs are our own book-keeping. */
+static size_t ends_in(const struct job_list *group)
+{
+    size_t count = 0;
+
+    for (const struct job *job = group->first; job; job = job->next)
+        count += job->kind <= JOB_GONE;
+    return count;
+}
+
+int committer_try(struct committer *self, struct job_list *group)
+{
+    int64_t start_us;
+    int error;
+
+    committer_reach(self, POINT_BEFORE_BEGIN);
+    start_us = clock_mono_us();
+    error = store_begin(self->store, clock_utc_us());
+    if (error) {
+        keep_words(self);
+        return error;
+    }
+    atomic_store(&self->holds, true);
+    error = write_group(self, group);
+    if (!error) {
+        committer_reach(self, POINT_AFTER_COMMIT);
+        self->checkpoint_error =
+            after_checkpoint(self, checkpoints_after_commit(&self->checkpoints, self->store));
+    }
+    atomic_store(&self->holds, false);
+    leave_alone(self, start_us);
+    if (error)
+        committer_ring(self); /* as the report of a commit will */
+    pthread_mutex_lock(&self->mutex);
+    self->view.groups += !error;
+    self->view.jobs += error ? 0 : ends_in(group);
+    pthread_mutex_unlock(&self->mutex);
+    return error;
+}
+
+void committer_tidy(struct committer *self)
+{
+    int64_t start_us = clock_mono_us();
+
+    if (start_us < self->checkpoints.due_us)
+        return;
+    atomic_store(&self->holds, true);
+    self->checkpoint_error =
+        after_checkpoint(self, checkpoints_when_idle(&self->checkpoints, self->store));
+    atomic_store(&self->holds, false);
+    leave_alone(self, start_us);
+    committer_ring(self); /* C6 */
+}

@@ -1,0 +1,55 @@
+/* What the committer's two files share: committer.c is the thread, its queue and what becomes of
+ * failures; committer_group.c writes one group, and keeps the WAL small. */
+#ifndef TAILGATE_GATEWAY_COMMITTER_INSIDE_H
+#define TAILGATE_GATEWAY_COMMITTER_INSIDE_H
+
+#include <pthread.h>
+
+#include "gateway/checkpoints.h"
+#include "gateway/committer.h"
+
+struct committer {
+    struct store *store;
+    struct committer_config config;
+    pthread_t thread;
+    int event_fd;
+    atomic_bool holds;
+    pthread_mutex_t mutex;  /* guards all below */
+    pthread_cond_t changed; /* todo, stop or abandon has changed; on CLOCK_MONOTONIC */
+    struct job_list todo, done;
+    bool waits;   /* the thread waits for todo */
+    bool stop;    /* end when todo is empty */
+    bool abandon; /* end now */
+    struct committer_view view;
+    size_t in_hand; /* jobs of the group being committed */
+    /* the thread's own */
+    int64_t free_at_us;   /* C2: no lock before */
+    size_t alone_left;    /* C4: jobs to commit one by one, after one spoiled its group */
+    int checkpoint_error; /* that nothing may be written after (C3) */
+    struct checkpoints checkpoints;
+    char words[sizeof((struct committer_view *)0)->explanation]; /* SQLite's for a failure */
+};
+
+/* committer.c */
+
+/* Wakes the loop. */
+void committer_ring(struct committer *self);
+/* Sleeps for PAUSE_US and until C2 allows the lock, or less when the thread is to end at once.
+ * Returns false then. */
+bool committer_rest(struct committer *self, int64_t pause_us);
+
+/* committer_group.c */
+
+/* For tests: the thread has come to POINT. */
+void committer_reach(struct committer *self, enum committer_point point);
+/* True for what nothing may be written after (C3): a failed fsync, tried again, would succeed
+ * without what it had lost. */
+bool committer_is_fatal(int error);
+/* One try at the whole group, and the rest that it costs (C2). Returns BRIDGE_OK or why nothing of
+ * it was committed. self->checkpoint_error is set by the checkpoint that may follow. */
+int committer_try(struct committer *self, struct job_list *group);
+/* Tries a checkpoint again that was cut short, when that is due, while there is nothing to commit.
+ */
+void committer_tidy(struct committer *self);
+
+#endif

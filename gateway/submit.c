@@ -1,0 +1,344 @@
+#include <assert.h>
+#include <stdlib.h>
+
+#include "adapters/bridge/records.h"
+#include "adapters/host/clock.h"
+#include "gateway/log.h"
+#include "gateway/server.h"
+
+static struct job *new_job(struct server *self, enum job_kind kind, int64_t now_us,
+                           const struct action *action, const struct tail_row *row)
+{
+    struct job *job =
+        job_new(kind, action->id, row->conversation_id, row->to_session, row->from_session);
+
+    job->attempt = action->attempt;
+    job->failed = action->failed;
+    job->claimed = action->claimed;
+    job->recorded = action->recorded;
+    job->parked = action->id <= self->upkeep.mark;
+    job->present = self->config.presence == PRESENCE_ON;
+    job->seen_us = action->seen_us;
+    job->leased_us = action->leased_us;
+    job->answered_us = now_us;
+    memcpy(job->worker, action->worker, sizeof job->worker);
+    memcpy(job->service, action->service, sizeof job->service);
+    memcpy(job->reason, action->reason, sizeof job->reason);
+    return job;
+}
+
+static struct reply_facts facts_of(const struct job *job, const struct message *query)
+{
+    const struct reply_facts facts = {
+        .message_id = job->id,
+        .query = query,
+        .service = span_str(job->service),
+        .worker = span_str(job->worker),
+        .attempt = job->attempt,
+        .took_us = job->answered_us - job->seen_us,
+    };
+    return facts;
+}
+
+/* Says and counts when a text of JOB's reply could not be redacted and was left out (I6). */
+static void note_failures(struct server *self, const struct job *job)
+{
+    uint64_t failures = redact_failures(self->redact);
+
+    if (failures == self->stats.count[STAT_REDACTION_FAILED])
+        return;
+    self->stats.count[STAT_REDACTION_FAILED] = failures;
+    log_event(LOG_WARN, "redaction-failed", LOG_INT("id", job->id), LOG_STR("worker", job->worker),
+              LOG_STR("say", "a text could not be searched for secrets and was left out"));
+}
+
+void submit_answer(struct server *self, int64_t now_us, const struct action *action)
+{
+    const struct answer_in_hand *hand = &self->in_hand;
+    struct reply_facts facts;
+    struct job *job;
+
+    assert(hand->loaded && hand->row.id == action->id);
+    job = new_job(self, JOB_ANSWER, now_us, action, &hand->row);
+    job->settles = true;
+    facts = facts_of(job, &hand->query);
+    facts.redactor = &self->redactor;
+    job->redacted =
+        answer_compose(hand->answer, &facts, &job->text, &job->metadata, &job->whole) > 0;
+    note_failures(self, job);
+    committer_submit(self->committer, job);
+}
+
+static void submit_end_job(struct server *self, int64_t id, const struct tail_row *row,
+                           bool claimed, bool settles)
+{
+    struct span nobody = span_str("");
+    struct job *job =
+        row ? job_new(JOB_END, id, row->conversation_id, row->to_session, row->from_session)
+            : job_new(JOB_END, id, nobody, nobody, nobody);
+
+    job->settles = settles;
+    job->claimed = claimed;
+    job->recorded = true; /* it may be, whoever finds its end does not know */
+    job->parked = true;
+    committer_submit(self->committer, job);
+}
+
+/* A query whose end is under way. */
+struct ending {
+    struct table_node node;
+    int64_t id;
+};
+
+static struct ending *find_ending(const struct server *self, int64_t id)
+{
+    struct table_node *node = table_first(&self->ending, table_hash(&self->ending, &id, sizeof id));
+
+    for (; node; node = table_next(node)) {
+        struct ending *ending = table_owner(node, struct ending, node);
+        if (ending->id == id)
+            return ending;
+    }
+    return NULL;
+}
+
+void submit_done(struct server *self)
+{
+    struct table_node *node;
+
+    while ((node = table_walk(&self->ending, NULL))) {
+        table_remove(&self->ending, node);
+        free(table_owner(node, struct ending, node));
+    }
+    table_done(&self->ending);
+}
+
+bool submit_is_ending(const struct server *self, int64_t id)
+{
+    return find_ending(self, id) != NULL;
+}
+
+void submit_ended(struct server *self, int64_t id)
+{
+    struct ending *ending = find_ending(self, id);
+
+    if (!ending)
+        return;
+    table_remove(&self->ending, &ending->node);
+    free(ending);
+}
+
+void submit_end(struct server *self, int64_t id, const struct tail_row *row, bool claimed,
+                bool settles)
+{
+    struct ending *ending = find_ending(self, id);
+
+    if (ending && !settles)
+        return; /* it is recorded once */
+    if (!ending) {
+        ending = memory_zero(1, sizeof *ending);
+        ending->id = id;
+        table_add(&self->ending, &ending->node, table_hash(&self->ending, &id, sizeof id));
+    }
+    submit_end_job(self, id, row, claimed, settles);
+}
+
+/* The conversation of a query whose row is gone, where its delivery row tells. */
+static void see_conversation(void *context, const struct delivery_record *record)
+{
+    buffer_add(context, record->conversation_id);
+}
+
+void submit_gone(struct server *self, const struct action *action)
+{
+    struct span nobody = span_str("");
+    const struct answer *answer = self->in_hand.answer;
+    struct buffer conversation;
+    struct job *job;
+
+    if (!answer || answer->kind == ANSWER_ERROR || answer->kind == ANSWER_RETURN) {
+        submit_end(self, action->id, NULL, action->claimed, true); /* nothing to keep */
+        return;
+    }
+    buffer_init(&conversation);
+    if (action->recorded)
+        (void)records_one(tail_connection(self->tail), action->id, clock_utc_us(), see_conversation,
+                          &conversation);
+    job = job_new(JOB_GONE, action->id, buffer_span(&conversation), nobody, nobody);
+    buffer_done(&conversation);
+    job->settles = job->recorded = job->parked = true;
+    job->attempt = action->attempt;
+    memcpy(job->worker, action->worker, sizeof job->worker);
+    memcpy(job->service, action->service, sizeof job->service);
+    job->redacted = answer_keep(answer, &self->redactor, &job->text) > 0;
+    committer_submit(self->committer, job);
+}
+
+static void see_dead(void *context, const struct delivery_record *record)
+{
+    bool *dead = context;
+    *dead = record->state == DELIVERY_DEAD;
+}
+
+void submit_late(struct server *self, const struct action *action)
+{
+    const struct answer_in_hand *hand = &self->in_hand;
+    struct job *job;
+    bool dead = false;
+
+    if (!hand->loaded || hand->row.id != action->id || !hand->row.read ||
+        hand->answer->kind == ANSWER_ERROR || hand->answer->kind == ANSWER_RETURN)
+        return;
+    if (committer_queued(self->committer) >= (size_t)self->config.commit_queue)
+        return; /* commits stand still, and it may come again and again (I7) */
+    (void)records_one(tail_connection(self->tail), action->id, clock_utc_us(), see_dead, &dead);
+    if (!dead)
+        return;
+    job = job_new(JOB_KEEP, action->id, hand->row.conversation_id, hand->row.to_session,
+                  hand->row.from_session);
+    job->attempt = action->attempt;
+    memcpy(job->worker, action->worker, sizeof job->worker);
+    job->redacted = answer_keep(hand->answer, &self->redactor, &job->text) > 0;
+    committer_submit(self->committer, job);
+}
+
+/* What needs the row: */
+
+static void submit_dead(struct server *self, int64_t now_us, const struct action *action,
+                        const struct tail_row *row)
+{
+    struct job *job = new_job(self, JOB_DEAD, now_us, action, row);
+    struct reply_facts facts;
+    struct message query;
+
+    job->settles = true;
+    message_read(&row->columns, &query);
+    facts = facts_of(job, &query);
+    facts.redactor = &self->redactor;
+    job->redacted = dead_compose(span_str(job->reason), &facts, &job->text, &job->metadata) > 0 ||
+                    redact_shows(span_str(job->reason)); /* door.c has, before it was cut */
+    note_failures(self, job);
+    committer_submit(self->committer, job);
+}
+
+static void submit_record(struct server *self, int64_t now_us, const struct action *action,
+                          const struct tail_row *row)
+{
+    bool fails = action->kind == ACTION_RETRY || action->kind == ACTION_RETURNED;
+    struct job *job = new_job(self, fails ? JOB_FAIL : JOB_LEASE, now_us, action, row);
+    int64_t ahead_us = clock_utc_us() - now_us;
+
+    job->claim = action->kind == ACTION_CLAIM;
+    job->pid = action->pid;
+    job->leased_at_utc_us = action->leased_us + ahead_us;
+    job->due_at_utc_us = action->due_us ? action->due_us + ahead_us : 0;
+    if (action->kind == ACTION_RETURNED)
+        job->reason[0] = '\0';
+    self->stats.count[fails ? STAT_FAILURES_RECORDED : STAT_LEASES_RECORDED]++;
+    committer_submit(self->committer, job);
+}
+
+/* ACTION's query wants no answer any more. ROW: NULL when it is gone. */
+static void submit_over(struct server *self, int64_t now_us, const struct action *action,
+                        const struct tail_row *row)
+{
+    struct event event = {.kind = EVENT_ENDED};
+    bool claimed = action->claimed && action->kind != ACTION_CLAIM; /* that has not been done */
+
+    submit_end(self, action->id, row, claimed, action->kind == ACTION_DEAD);
+    if (action->kind == ACTION_CLAIM) {
+        event.kind = EVENT_CLAIMED;
+        event.claimed.id = action->id;
+        event.claimed.ours = false;
+    } else {
+        event.ended.id = action->id;
+    }
+    if (action->kind != ACTION_DEAD)
+        dispatch_feed(self->dispatch, now_us, &event);
+}
+
+/* A living agent has come to the session of a query that was to be claimed: it is forgotten here,
+ * and comes back by a second look (upkeep.h, U3). */
+static void leave(struct server *self, int64_t now_us, const struct action *action)
+{
+    struct event event = {.kind = EVENT_CLAIMED};
+
+    event.claimed.id = action->id;
+    event.claimed.ours = false;
+    self->stats.count[STAT_LEFT_TO_AGENTS]++;
+    dispatch_feed(self->dispatch, now_us, &event);
+}
+
+static void submit_row(struct server *self, int64_t now_us, const struct action *action,
+                       const struct tail_row *row)
+{
+    int64_t utc_us = clock_utc_us();
+    bool read = row->read && !action->claimed;
+
+    if (action->kind == ACTION_DEAD)
+        submit_dead(self, now_us, action, row);
+    else if (action->kind == ACTION_CLAIM && (row->read || !intake_is_live(row, utc_us)))
+        submit_over(self, now_us, action, row);
+    else if (action->kind == ACTION_CLAIM && action->attempt == 1 &&
+             intake_is_agents(self, row, utc_us))
+        leave(self, now_us, action);
+    else if (action->kind == ACTION_RETRY && (read || !intake_is_live(row, utc_us)))
+        submit_over(self, now_us, action, row);
+    else
+        submit_record(self, now_us, action, row);
+}
+
+/* True while what ACTION says of its query still holds: what waited may have been overtaken. */
+static bool holds(const struct server *self, const struct action *action)
+{
+    enum dispatch_place place = dispatch_where(self->dispatch, action->id, NULL);
+
+    if (action->kind == ACTION_RECORD)
+        return place == PLACE_LEASED;
+    return action->kind == ACTION_DEAD || (place != PLACE_UNKNOWN && place != PLACE_COMMITTING);
+}
+
+/* False when the row cannot be read just now. */
+static bool submit(struct server *self, int64_t now_us, const struct action *action)
+{
+    struct tail_row row;
+    int error;
+
+    if (!holds(self, action))
+        return true;
+    carry_let_go(self);
+    error = tail_load(self->tail, action->id, &row);
+    if (error == BRIDGE_ABSENT && action->kind != ACTION_RECORD)
+        submit_over(self, now_us, action, NULL);
+    if (error == BRIDGE_ABSENT)
+        return true;
+    if (!intake_could_read(self, error))
+        return false;
+    submit_row(self, now_us, action, &row);
+    tail_unload(self->tail);
+    return true;
+}
+
+void submit_action(struct server *self, int64_t now_us, const struct action *action)
+{
+    if (self->waiting_count == 0 && submit(self, now_us, action))
+        return;
+    if (self->waiting_count == self->waiting_room) {
+        self->waiting_room = self->waiting_room ? self->waiting_room * 2 : 16;
+        self->waiting = memory_grow(self->waiting, self->waiting_room * sizeof *self->waiting);
+    }
+    self->waiting[self->waiting_count++] = *action;
+}
+
+void submit_waiting(struct server *self, int64_t now_us)
+{
+    size_t done = 0;
+
+    while (done < self->waiting_count && submit(self, now_us, &self->waiting[done]))
+        done++;
+    if (done == 0)
+        return;
+    self->waiting_count -= done;
+    memmove(self->waiting, self->waiting + done, self->waiting_count * sizeof *self->waiting);
+    carry_actions(self, now_us);
+}
