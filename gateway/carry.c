@@ -4,9 +4,11 @@
 #include <stdlib.h>
 
 #include "adapters/host/clock.h"
+#include "gateway/body_load.h"
 #include "gateway/log.h"
 #include "gateway/server.h"
 #include "proto/mdp.h"
+#include "proto/pack.h"
 #include "proto/stamp.h"
 
 int carry_send(struct server *self, const struct peer *peer, const struct envelope *envelope,
@@ -20,7 +22,8 @@ int carry_send(struct server *self, const struct peer *peer, const struct envelo
         all[n++] = span_of(envelope->data[i], envelope->size[i]);
     for (size_t i = 0; i < count; i++)
         all[n++] = frame[i];
-    error = gate_send(self->gate, peer, all, n);
+    error = peer->door < DIAL_DOOR_FIRST ? gate_send(self->gate, peer, all, n)
+                                         : reps_send(self->reps, peer, all, n);
     if (error == -EHOSTUNREACH)
         self->stats.count[STAT_PEERS_GONE]++;
     else if (error)
@@ -30,44 +33,98 @@ int carry_send(struct server *self, const struct peer *peer, const struct envelo
 
 /* Delivering. */
 
-/* Puts a query into the frames of its worker's protocol and sends them. */
-static int send_query(struct server *self, const struct worker *worker, struct span token,
-                      struct span json)
+/* Sends a query in the frames of its worker's protocol: BODY, which the worker returns with
+ * ADDRESS.
+ */
+static int send_query(struct server *self, const struct worker *worker, struct span address,
+                      const struct span *body, size_t count)
 {
     const struct mdp_message request = {
-        .command = MDP_REQUEST, .address = token, .body = &json, .body_count = 1};
+        .command = MDP_REQUEST, .address = address, .body = body, .body_count = count};
+    const struct span rep[] = {address, span_of("", 0), body[0]};
     struct span frame[MDP_FRAMES_MAX];
 
+    if (worker->protocol == WORKER_REP)
+        return carry_send(self, &worker->peer, NULL, rep, 3);
     if (worker->protocol == WORKER_REQ)
-        return carry_send(self, &worker->peer, &worker->envelope, &json, 1);
-    return carry_send(self, &worker->peer, &worker->envelope, frame, mdp_write(&request, frame));
+        return carry_send(self, &worker->peer, &worker->envelope, body, 1);
+    return carry_send(self, &worker->peer, &worker->envelope, frame,
+                      mdp_write(door_version(worker->protocol), &request, frame));
 }
 
+/* What a worker is told of the delivery. Its texts are in the struct. */
+struct told {
+    struct delivery delivery;
+    char token[TOKEN_SIZE], deadline[STAMP_SIZE];
+};
+
+static void tell(const struct server *self, int64_t now_us, const struct action *action,
+                 const struct tail_row *row, struct told *ret_told)
+{
+    struct delivery *delivery = &ret_told->delivery;
+    struct token_digest digest;
+
+    token_digest(row->conversation_id, row->columns.text, &digest);
+    delivery->token = span_of(ret_told->token, token_make(&self->key, action->id, action->attempt,
+                                                          &digest, ret_told->token));
+    stamp_format(clock_utc_us() + action->deadline_us - now_us, ret_told->deadline);
+    delivery->message_id = action->id;
+    delivery->conversation_id = row->conversation_id;
+    delivery->service = span_str(action->service);
+    delivery->from = row->from_session;
+    delivery->attempt = action->attempt;
+    delivery->deadline = span_str(ret_told->deadline);
+}
+
+/* Sends the query as one JSON object. BODY: what its client sent. */
+static int send_json(struct server *self, const struct worker *worker, const struct tail_row *row,
+                     const struct message *message, const struct body *body,
+                     const struct delivery *delivery)
+{
+    struct message_row columns = row->columns;
+    struct message query = *message;
+    struct buffer json, text;
+    struct span frame;
+    bool plain = true;
+    int error;
+
+    buffer_init(&json);
+    buffer_init(&text);
+    if (body->opaque && body_query_text(body->frame, body->count, &text, &plain) == 0) {
+        columns.text = buffer_span(&text);
+        query.kind = plain ? MESSAGE_QUESTION : MESSAGE_QUERY;
+    }
+    message_compose_query(&columns, &query, delivery, &json);
+    frame = buffer_span(&json);
+    error = send_query(self, worker, delivery->token, &frame, 1);
+    buffer_done(&json);
+    buffer_done(&text);
+    return error;
+}
+
+/* Sends the query to its worker: as its client sent it where both speak Majordomo and the worker
+ * did not ask for JSON. Returns as gate_send(), or -EBUSY when what belongs to the row cannot be
+ * read. */
 static int send_row(struct server *self, int64_t now_us, const struct action *action,
                     const struct worker *worker, const struct tail_row *row)
 {
-    struct token_digest digest;
+    char address[TOKEN_SIZE];
     struct message message;
-    struct delivery delivery;
-    struct buffer json;
-    char token[TOKEN_SIZE], deadline[STAMP_SIZE];
+    struct told told;
+    struct body body;
     int error;
 
-    token_digest(row->conversation_id, row->columns.text, &digest);
-    delivery.token =
-        span_of(token, token_make(&self->key, action->id, action->attempt, &digest, token));
-    stamp_format(clock_utc_us() + action->deadline_us - now_us, deadline);
-    delivery.message_id = action->id;
-    delivery.conversation_id = row->conversation_id;
-    delivery.service = span_str(action->service);
-    delivery.from = row->from_session;
-    delivery.attempt = action->attempt;
-    delivery.deadline = span_str(deadline);
     message_read(&row->columns, &message);
-    buffer_init(&json);
-    message_compose_query(&row->columns, &message, &delivery, &json);
-    error = send_query(self, worker, delivery.token, buffer_span(&json));
-    buffer_done(&json);
+    if (!body_load(self, row, &message, &body))
+        return -EBUSY;
+    tell(self, now_us, action, row, &told);
+    if (message.majordomo && worker_is_majordomo(worker->protocol) && !worker->options.wants_query)
+        error = send_query(self, worker,
+                           span_of(address, token_raw_address(told.delivery.token, address)),
+                           body.frame, body.count);
+    else
+        error = send_json(self, worker, row, &message, &body, &told.delivery);
+    body_done(&body);
     return error;
 }
 
@@ -120,7 +177,9 @@ static bool deliver(struct server *self, int64_t now_us, const struct action *ac
     }
     error = send_row(self, now_us, action, worker, &row);
     tail_unload(self->tail);
-    *ret_why = error == -EAGAIN ? UNDELIVERABLE_PEER_FULL : UNDELIVERABLE_PEER_GONE;
+    *ret_why = error == -EAGAIN  ? UNDELIVERABLE_PEER_FULL
+               : error == -EBUSY ? UNDELIVERABLE_BUSY
+                                 : UNDELIVERABLE_PEER_GONE;
     return error == 0;
 }
 
@@ -149,12 +208,14 @@ static void on_deliver(struct server *self, int64_t now_us, const struct action 
 /* The rest. */
 
 static void send_command(struct server *self, const struct peer *peer,
-                         const struct envelope *envelope, enum mdp_command command)
+                         const struct envelope *envelope, enum worker_protocol protocol,
+                         enum mdp_command command)
 {
     const struct mdp_message message = {.command = command};
+    enum mdp_version version = door_version(protocol);
     struct span frame[MDP_FRAMES_MAX];
 
-    carry_send(self, peer, envelope, frame, mdp_write(&message, frame));
+    carry_send(self, peer, envelope, frame, mdp_write(version, &message, frame));
 }
 
 static void on_heartbeat(struct server *self, const struct action *action)
@@ -162,7 +223,15 @@ static void on_heartbeat(struct server *self, const struct action *action)
     const struct worker *worker = dispatch_worker(self->dispatch, &action->peer);
 
     if (worker)
-        send_command(self, &action->peer, &worker->envelope, MDP_HEARTBEAT);
+        send_command(self, &action->peer, &worker->envelope, worker->protocol, MDP_HEARTBEAT);
+}
+
+static void on_disconnect(struct server *self, int64_t now_us, const struct action *action)
+{
+    if (action->protocol == WORKER_REP)
+        reps_give_up(self->reps, now_us, &action->peer);
+    else
+        send_command(self, &action->peer, &action->envelope, action->protocol, MDP_DISCONNECT);
 }
 
 static void on_refused(struct server *self, const struct action *action)
@@ -203,16 +272,68 @@ static void on_retry(struct server *self, int64_t now_us, const struct action *a
         submit_action(self, now_us, action);
 }
 
-static void on_adopted(struct server *self, const struct action *action)
+static void on_adopted(struct server *self, int64_t now_us, const struct action *action)
 {
     self->stats.count[STAT_ADOPTED]++;
+    publish_interrupted(&self->publish, now_us, action->id, action->attempt, action->leased_us);
     log_event(LOG_INFO, "resumed", LOG_INT("id", action->id), LOG_INT("attempt", action->attempt),
               LOG_STR("worker", action->worker),
               LOG_STR("say", "its worker still has it: it is not executed again"));
 }
 
+/* Sends COUNT frames to the clients that wait for ACTION's query. */
+static void forward(struct server *self, const struct action *action, const struct span *frame,
+                    size_t count)
+{
+    struct buffer packed;
+
+    buffer_init(&packed);
+    pack_write(frame, count, &packed);
+    replies_partial(self, action->id, buffer_span(&packed));
+    buffer_done(&packed);
+}
+
+/* Observers get its text redacted; its client, too, unless what it asked is answered in raw frames.
+ */
+static void on_partial(struct server *self, int64_t now_us, const struct action *action)
+{
+    const struct answer_in_hand *hand = &self->in_hand;
+    const struct publish_partial partial = {
+        .id = action->id,
+        .attempt = action->attempt,
+        .leased_us = action->leased_us,
+        .conversation_id = hand->row.conversation_id,
+        .service = span_str(action->service),
+        .worker = span_str(action->worker),
+        .frame = hand->frame,
+        .frames = hand->count,
+        .silent = self->config.partials == PARTIALS_OFF,
+    };
+    struct span text;
+    bool asked = clients_know(self->clients, action->id);
+
+    assert(hand->loaded && hand->row.id == action->id);
+    self->stats.count[STAT_PARTIALS]++;
+    if (asked && hand->raw)
+        forward(self, action, hand->frame, hand->count);
+    text = publish_partial(&self->publish, now_us, clock_utc_us(), &partial);
+    if (asked && !hand->raw && text.size)
+        forward(self, action, &text, 1);
+    submit_note_failures(self, action->id, action->worker);
+}
+
+/* True when ACTION is the end of its query's attempt. */
+static bool ends_attempt(const struct action *action)
+{
+    return action->kind == ACTION_ANSWER || action->kind == ACTION_GONE ||
+           action->kind == ACTION_DEAD || action->kind == ACTION_RETRY ||
+           action->kind == ACTION_RETURNED;
+}
+
 static void carry(struct server *self, int64_t now_us, const struct action *action)
 {
+    if (ends_attempt(action))
+        publish_forget(&self->publish, action->id);
     switch (action->kind) {
     case ACTION_DELIVER:
         on_deliver(self, now_us, action);
@@ -226,6 +347,7 @@ static void carry(struct server *self, int64_t now_us, const struct action *acti
     case ACTION_CLAIM:
     case ACTION_RECORD:
     case ACTION_DEAD:
+    case ACTION_DROP:
         submit_action(self, now_us, action);
         break;
     case ACTION_RETRY:
@@ -233,13 +355,13 @@ static void carry(struct server *self, int64_t now_us, const struct action *acti
         on_retry(self, now_us, action);
         break;
     case ACTION_ADOPTED:
-        on_adopted(self, action);
+        on_adopted(self, now_us, action);
         break;
     case ACTION_HEARTBEAT:
         on_heartbeat(self, action);
         break;
     case ACTION_DISCONNECT:
-        send_command(self, &action->peer, &action->envelope, MDP_DISCONNECT);
+        on_disconnect(self, now_us, action);
         break;
     case ACTION_JOINED:
         on_joined(action);
@@ -248,7 +370,7 @@ static void carry(struct server *self, int64_t now_us, const struct action *acti
         on_left(self, action);
         break;
     case ACTION_PARTIAL:
-        self->stats.count[STAT_PARTIALS]++;
+        on_partial(self, now_us, action);
         break;
     case ACTION_REFUSED:
         on_refused(self, action);

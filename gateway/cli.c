@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/escape.h"
+#include "proto/escape.h"
 
 #define PAGE_COLUMNS 80 /* width of a help page */
 #define HELP_COLUMN 26  /* where the explanations start */

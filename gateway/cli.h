@@ -27,7 +27,7 @@ enum cli_kind {
                  * and MAX are microseconds */
 };
 
-#define CLI_LIST_MAX 32
+#define CLI_LIST_MAX 64
 struct cli_list {
     const char *item[CLI_LIST_MAX];
     size_t count;

@@ -4,12 +4,12 @@
 
 #include "adapters/host/clock.h"
 #include "gateway/command.h"
-#include "gateway/escape.h"
 #include "gateway/gate_client.h"
 #include "gateway/problem.h"
 #include "gateway/status_file.h"
 #include "gateway/status_view.h"
 #include "gateway/terminal.h"
+#include "proto/escape.h"
 #include "proto/jtext.h"
 
 static struct {

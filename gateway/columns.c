@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "gateway/escape.h"
+#include "proto/escape.h"
 #include "proto/utf8.h"
 
 #define CELL_MAX 60

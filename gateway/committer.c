@@ -185,7 +185,7 @@ static bool take_group(struct committer *self, struct job_list *ret_group)
     while (!self->abandon && self->todo.count > 0 && ret_group->count < most &&
            bytes < GROUP_BYTES) {
         struct job *job = job_list_take(&self->todo);
-        bytes += job->text.size + job->metadata.size + job->whole.size;
+        bytes += job_bytes(job);
         job_list_add(ret_group, job);
     }
     self->in_hand = ret_group->count;

@@ -63,7 +63,7 @@ struct committer_view {
     char explanation[200];   /* SQLite's words for the state; "" when OK */
     size_t queued;           /* jobs that wait or are being committed */
     uint64_t groups;         /* committed so far, */
-    uint64_t jobs;           /*   and the ends of queries among them (ANSWER to GONE) */
+    uint64_t jobs;           /*   and the ends of queries among them (ANSWER to DROP) */
     uint64_t busy, failures; /* times the lock was not to be had; other failures */
     uint64_t checkpoints, checkpoints_partial;
     int wal_frames;  /* after the last commit or try; 0 after a complete checkpoint */

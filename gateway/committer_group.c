@@ -92,7 +92,7 @@ static size_t ends_in(const struct job_list *group)
     size_t count = 0;
 
     for (const struct job *job = group->first; job; job = job->next)
-        count += job->kind <= JOB_GONE;
+        count += job->kind <= JOB_DROP;
     return count;
 }
 

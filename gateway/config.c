@@ -177,7 +177,7 @@ static const struct key *find_own(const char *name, struct span *ret_service)
 static int set(struct config *self, const char *name, const char *value,
                char ret_error[CONFIG_ERROR_SIZE])
 {
-    bool own = strncmp(name, OWN, strlen(OWN)) == 0;
+    bool own = strncmp(name, OWN, strlen(OWN)) == 0 && !find(name);
     struct span service = {NULL, 0};
     const struct key *key = own ? find_own(name, &service) : find(name);
     const char *near = nearest(name);

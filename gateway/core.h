@@ -1,6 +1,7 @@
 /* What the files of the core share: dispatch.c takes events in, handout.c gives queries to workers,
  * attempts.c judges what workers say and ends attempts, failures.c decides what comes after one,
- * holds.c takes up again what a restart interrupted, actions.c keeps what is to be carried out. */
+ * holds.c takes up again what a restart interrupted, withdraw.c takes out what is to wait no more,
+ * actions.c keeps what is to be carried out. */
 #ifndef TAILGATE_GATEWAY_CORE_H
 #define TAILGATE_GATEWAY_CORE_H
 
@@ -94,5 +95,10 @@ void holds_adopt(struct dispatch *self, int64_t now_us, const struct event *even
                  struct worker *worker);
 /* Somebody works on FLIGHT, as a partial has shown. */
 void holds_prolong(struct dispatch *self, int64_t now_us, struct flight *flight);
+
+/* withdraw.c (D9) */
+
+/* EVENT_WITHDRAW. */
+void withdraw_waiting(struct dispatch *self, int64_t now_us, const struct event *event);
 
 #endif

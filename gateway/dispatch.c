@@ -266,6 +266,9 @@ static void feed(struct dispatch *self, int64_t now_us, const struct event *even
     case EVENT_ENDED:
         on_ended(self, event);
         break;
+    case EVENT_WITHDRAW:
+        withdraw_waiting(self, now_us, event);
+        break;
     case EVENT_TICK:
         on_tick(self, now_us, event);
         break;
@@ -340,6 +343,18 @@ bool dispatch_is_beyond(const struct dispatch *self, struct span name, int64_t i
     const struct service *service = find_service(self, name);
 
     return service && service->more_from && id >= service->more_from;
+}
+
+bool dispatch_serves(const struct dispatch *self, struct span name)
+{
+    return workers_serve(self->workers, find_service(self, name));
+}
+
+int64_t dispatch_unserved_since(const struct dispatch *self, struct span name)
+{
+    const struct service *service = find_service(self, name);
+
+    return workers_serve(self->workers, service) ? INT64_MAX : workers_left(self->workers, service);
 }
 
 void dispatch_refilled(struct dispatch *self, int64_t now_us, struct span name, int64_t more_from)

@@ -23,8 +23,8 @@
  *  D5. Nothing is given out while `queue` or more is outstanding (leased or being committed): when
  *      commits do not get through, dispatch stops (I7), and goes on by itself. Only answers that
  *      come late, for queries that are leased to nobody just now, and attempts that are taken up
- *      again (D8) go beyond. Nothing of a service is given out while `queue` of its queries pause
- *      after a failure.
+ *      again (D8) go beyond, and what is withdrawn (D9). Nothing of a service is given out while
+ *      `queue` of its queries pause after a failure.
  *
  *  D6. A failed attempt is on disk before the next one begins (EVENT_RECORDED), so that a query
  *      that kills whatever touches it cannot hide behind restarts. An attempt that lasts is on
@@ -41,8 +41,15 @@
  *      `attempt_max` is over already, partials may have renewed it, which nobody knows any more:
  *      it has `grace` for the next one.
  *
- *  D9. Everything else here is a cache: a query that is not settled in the file is seen again by
- *      the next run (I4). */
+ *  D9. A query that waits here can be withdrawn (EVENT_WITHDRAW), for a worker or after a failure
+ *      that is on disk: it is given to nobody any more, and its end is committed, as dead with a
+ *      reason that is its caller's, or as dropped. It has failed no more often for that. An answer
+ *      of an earlier attempt that comes now is a duplicate (D2); until the end is committed its
+ *      conversation waits as for any other (P2). What a worker has, or may have (D8), what is being
+ *      claimed or was (D7), and what is being committed is not withdrawn: it ends as it would.
+ *
+ *  D10. Everything else here is a cache: a query that is not settled in the file is seen again by
+ *      the next run (I4). A withdrawal too: what was not committed is not withdrawn. */
 #ifndef TAILGATE_GATEWAY_DISPATCH_H
 #define TAILGATE_GATEWAY_DISPATCH_H
 
@@ -76,8 +83,9 @@ enum event_kind {
     EVENT_UNDELIVERABLE, /* an ACTION_DELIVER could not be carried out */
     EVENT_CLAIMED,       /* an ACTION_CLAIM has ended */
     EVENT_RECORDED,      /* an ACTION_RETRY or ACTION_RETURNED is on disk */
-    EVENT_COMMITTED,     /* an ACTION_ANSWER, _DEAD or _GONE has ended, however it did */
+    EVENT_COMMITTED,     /* an ACTION_ANSWER, _DEAD, _DROP or _GONE has ended, however it did */
     EVENT_ENDED,         /* a query that waits was found to want no answer any more */
+    EVENT_WITHDRAW,      /* a query that waits is to wait no more (D9) */
     EVENT_TICK,          /* only time has passed */
     EVENT_PAUSE,         /* give out nothing, of one service or of all, or go on */
     EVENT_DRAIN          /* deliver nothing more */
@@ -176,6 +184,11 @@ struct event {
             int64_t id;
         } recorded, committed, ended;
         struct {
+            int64_t id;
+            bool dead;          /* it dies; else it is dropped */
+            const char *reason; /* why it dies; NULL: it is dropped */
+        } withdraw;
+        struct {
             int64_t heard_until_us; /* every frame that had come by then has been fed */
         } tick;
         struct {
@@ -191,6 +204,7 @@ enum action_kind {
     ACTION_RECORD,     /* record its lease */
     ACTION_ANSWER,     /* commit the answer that came with this event */
     ACTION_DEAD,       /* commit the error reply of a dead query */
+    ACTION_DROP,       /* commit that a query was dropped: it gets no reply */
     ACTION_GONE,       /* its answer came, but its row is gone: record that, keep the answer */
     ACTION_RETRY,      /* an attempt failed and another one follows: record that */
     ACTION_RETURNED,   /* a worker gave the query back: record that where it is `recorded` */
@@ -265,7 +279,10 @@ bool dispatch_is_under(const struct dispatch *self, struct span name, struct spa
 /* All rows of SERVICE below MORE_FROM have been given, or (0) all that the tail has seen. */
 void dispatch_refilled(struct dispatch *self, int64_t now_us, struct span service,
                        int64_t more_from);
-/* Where query ID is; *ret_claimed (may be NULL): its row was claimed, or that is under way. */
+/* Where query ID is; *ret_claimed (may be NULL): its row was claimed, or that is under way. This
+ * tells what came of an EVENT_WITHDRAW: PLACE_WAITS before it and PLACE_COMMITTING after it, it was
+ * withdrawn; PLACE_WAITS still, it must wait just now (D9): try again later, as with what waits in
+ * the file only (dispatch_is_beyond()), which is PLACE_UNKNOWN here. */
 enum dispatch_place {
     PLACE_UNKNOWN,
     PLACE_WAITS,     /* for a worker, for its pause, for the worker that had it */
@@ -276,6 +293,11 @@ enum dispatch_place dispatch_where(const struct dispatch *self, int64_t id, bool
 /* True when query ID of SERVICE, which is PLACE_UNKNOWN, waits in the file only: dispatch_refill()
  * brings it in its turn. */
 bool dispatch_is_beyond(const struct dispatch *self, struct span service, int64_t id);
+/* True when a worker is registered, free or not, for SERVICE or for all services; where there is no
+ * room for that service, for the one that its queries wait under (dispatch_is_under()). */
+bool dispatch_serves(const struct dispatch *self, struct span service);
+/* When the last one left who served it: INT64_MAX while somebody does, 0 when nobody did. */
+int64_t dispatch_unserved_since(const struct dispatch *self, struct span name);
 /* EVENT_PAUSE of everything is on. */
 bool dispatch_paused(const struct dispatch *self);
 /* Queries that wait for the worker that had them before the restart (D8). */

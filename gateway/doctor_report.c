@@ -6,7 +6,7 @@
 #include "adapters/bridge/records.h"
 #include "adapters/bridge/schema.h"
 #include "gateway/doctor.h"
-#include "gateway/escape.h"
+#include "proto/escape.h"
 #include "proto/jtext.h"
 
 /* The bug that TRUNCATE, RESTART and a reset by another process can meet: sqlite.org/wal.html. */

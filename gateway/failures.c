@@ -121,13 +121,13 @@ void failures_lose(struct dispatch *self, int64_t now_us, struct worker *worker,
             failures_take_back(self, flight);
         inflight_end_lease(self->inflight, lease);
     }
-    if (tell && worker->protocol != WORKER_REQ) {
+    if (tell && worker_is_dismissed(worker->protocol)) {
         action = actions_add_worker(self->actions, ACTION_DISCONNECT, worker);
         action->envelope = worker->envelope;
     }
     action = actions_add_worker(self->actions, ACTION_LEFT, worker);
     snprintf(action->reason, sizeof action->reason, "%s", reason);
-    workers_remove(self->workers, worker);
+    workers_remove(self->workers, now_us, worker);
 }
 
 /* A lease is over: its attempt has failed. The worker may still answer and win, but counts as busy

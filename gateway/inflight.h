@@ -6,6 +6,8 @@
  *                          ▼                   ▼                         ▼
  *                       COMMITTING ──committed──▶ (forgotten)
  *
+ *   (pending), BACKOFF, QUEUED ──withdrawn──▶ COMMITTING
+ *
  *   (restart) ──▶ HELD ──taken up again──▶ LEASED
  *                   ├────failed──────────▶ BACKOFF
  *                   └────answer──────────▶ COMMITTING

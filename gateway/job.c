@@ -15,7 +15,32 @@ struct job *job_new(enum job_kind kind, int64_t id, struct span conversation_id,
     buffer_init(&self->text);
     buffer_init(&self->metadata);
     buffer_init(&self->whole);
+    buffer_init(&self->kept);
+    buffer_init(&self->blob);
+    buffer_init(&self->client);
+    if (kind == JOB_ASK)
+        self->ask = memory_zero(1, sizeof *self->ask);
     return self;
+}
+
+static void ask_destroy(struct ask_job *ask)
+{
+    if (!ask)
+        return;
+    buffer_done(&ask->text);
+    buffer_done(&ask->metadata);
+    buffer_done(&ask->blob);
+    free(ask);
+}
+
+size_t job_bytes(const struct job *self)
+{
+    size_t bytes = self->text.size + self->metadata.size + self->whole.size + self->kept.size +
+                   self->blob.size;
+
+    if (self->ask)
+        bytes += self->ask->text.size + self->ask->metadata.size + self->ask->blob.size;
+    return bytes;
 }
 
 void job_destroy(struct job **self)
@@ -28,6 +53,10 @@ void job_destroy(struct job **self)
     buffer_done(&(*self)->text);
     buffer_done(&(*self)->metadata);
     buffer_done(&(*self)->whole);
+    buffer_done(&(*self)->kept);
+    buffer_done(&(*self)->blob);
+    buffer_done(&(*self)->client);
+    ask_destroy((*self)->ask);
     free((*self)->parks);
     free(*self);
     *self = NULL;

@@ -3,10 +3,13 @@
 #define TAILGATE_GATEWAY_JOB_H
 
 #include "adapters/bridge/store.h"
+#include "adapters/host/user.h"
 #include "proto/buffer.h"
 #include "proto/limits.h"
+#include "proto/ticket.h"
 
-/* The ends of queries come first, then what is recorded of a query, then our own upkeep. */
+/* The ends of queries come first, then what clients ask, then what is recorded of a query, then our
+ * own upkeep. */
 enum job_kind {
     JOB_ANSWER, /* commit a reply under the guard */
     JOB_DEAD,   /* commit an error reply under the guard */
@@ -14,23 +17,48 @@ enum job_kind {
     /* JOB_END, and keep the answer that came after it in `text`. A query that has not ended has it
      * kept, too (`refused`); `error` is BRIDGE_REFUSED then */
     JOB_GONE,
-    JOB_KEEP,    /* keep the answer in `text`, which came too late for a dead query */
-    JOB_LEASE,   /* record that a worker has the query, or claim it first */
-    JOB_FAIL,    /* record that an attempt failed, or that the query was given back */
-    JOB_MARK,    /* move the low-water mark, park what is unsettled below it */
-    JOB_UNPARK,  /* the row is settled or not ours after all: it is parked no longer */
-    JOB_NOTE,    /* a word of tailgate_meta */
-    JOB_PRESENT, /* refresh the presence of every session whose query is in a worker's hands */
-    JOB_RETIRE   /* remove some of what only we made and whose time is over */
+    JOB_DROP,      /* take a query back that no worker has */
+    JOB_ASK,       /* make the row of a client's request */
+    JOB_KEEP,      /* keep the answer in `text`, which came too late for a dead query */
+    JOB_LEASE,     /* record that a worker has the query, or claim it first */
+    JOB_FAIL,      /* record that an attempt failed, or that the query was given back */
+    JOB_MARK,      /* move the low-water mark, park what is unsettled below it */
+    JOB_UNPARK,    /* the row is settled or not ours after all: it is parked no longer */
+    JOB_DELIVERED, /* clients have had the answers to `parks` */
+    JOB_UNTICK,    /* the ticket in `text` is good no more */
+    JOB_NOTE,      /* a word of tailgate_meta */
+    JOB_PRESENT,   /* refresh the presence of every session whose query is in a worker's hands */
+    JOB_RETIRE     /* remove some of what only we made and whose time is over */
+};
+
+/* What a client asks (struct store_ask), and what came of it. */
+struct ask_job {
+    char principal[40];
+    char role[USER_NAME_MAX + 1];
+    char session[40];
+    struct buffer text, metadata, blob;
+    unsigned char digest[16];
+    bool fresh;
+    int64_t coalesce_s, live_s, turn_s, ticket_s;
+    char ticket[TICKET_SIZE]; /* "": none */
+    char conversation_id[LIMIT_CONVERSATION_ID + 1];
+    char session_token[LIMIT_SESSION_TOKEN + 1];
+    enum store_asked asked; /* set by the committer */
 };
 
 struct job {
     enum job_kind kind;
-    int64_t id;                   /* message id of the query; MARK: the mark */
-    char *conversation_id;        /* owned, as are the sessions and the texts */
-    char *from_session;           /* the one that answers: the served one */
-    char *to_session;             /* the one that asked */
+    int64_t id;            /* message id of the query; MARK: the mark; ASK: set by the committer */
+    char *conversation_id; /* owned, as are the sessions and the texts */
+    char *from_session;    /* the one that answers: the served one */
+    char *to_session;      /* the one that asked */
     struct buffer text, metadata; /* of the reply row; GONE: the answer; NOTE: the word */
+    struct buffer kept;           /* what is kept of the answer where it cannot be committed */
+    struct buffer blob;           /* the packed frames that stand beside the reply row */
+    struct buffer client;         /* what the client gets, packed; empty: the reply's text */
+    struct ask_job *ask;          /* ASK: owned; else NULL */
+    uint64_t request;             /* ASK, UNTICK: the client's (clients.h) */
+    bool ticket, asked;           /* as `ticket` and `request` in struct store_reply */
     struct buffer whole;          /* the answer before it was cut; empty: it was not */
     enum store_outcome outcome;   /* set by the committer */
     int error;    /* BRIDGE_OK, or why it could never be committed (BRIDGE_REFUSED) */
@@ -39,7 +67,7 @@ struct job {
     /* LEASE, FAIL */
     bool claim;
     int64_t pid, leased_at_utc_us, due_at_utc_us;
-    /* MARK */
+    /* MARK, DELIVERED */
     int64_t *parks; /* owned */
     size_t park_count;
     const char *key;                  /* NOTE: of tailgate_meta; a constant */
@@ -65,6 +93,8 @@ struct job_list {
 struct job *job_new(enum job_kind kind, int64_t id, struct span conversation_id,
                     struct span from_session, struct span to_session);
 void job_destroy(struct job **self);
+/* What it gives the database to write, about, in bytes. */
+size_t job_bytes(const struct job *self);
 void job_list_add(struct job_list *self, struct job *job_take);
 /* Takes out the first one; NULL when empty. The caller owns it. */
 struct job *job_list_take(struct job_list *self);

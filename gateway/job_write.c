@@ -21,7 +21,37 @@ static struct store_reply reply_of(const struct job *job)
         .recorded = job->recorded,
         .parked = job->parked,
         .present = job->present,
+        .ticket = job->ticket,
+        .request = job->asked,
+        .blob = buffer_span(&job->blob),
+        .kept = buffer_span(&job->kept),
     };
+}
+
+static int write_ask(struct job *job, struct store *store)
+{
+    struct ask_job *ask = job->ask;
+    const struct store_ask request = {
+        .principal = span_str(ask->principal),
+        .role = span_str(ask->role),
+        .service = span_str(job->service),
+        .session = span_str(ask->session),
+        .text = buffer_span(&ask->text),
+        .metadata = buffer_span(&ask->metadata),
+        .blob = buffer_span(&ask->blob),
+        .digest = span_of(ask->digest, sizeof ask->digest),
+        .fresh = ask->fresh,
+        .coalesce_s = ask->coalesce_s,
+        .live_s = ask->live_s,
+        .turn_s = ask->turn_s,
+        .ticket = span_str(ask->ticket),
+        .ticket_s = ask->ticket_s,
+        .conversation_id = span_str(ask->conversation_id),
+        .session_token = span_str(ask->session_token),
+    };
+
+    job->id = 0; /* a try before this one was rolled back */
+    return store_ask(store, &request, &ask->asked, &job->id);
 }
 
 static struct store_delivery delivery_of(const struct job *job)
@@ -71,6 +101,11 @@ static int write_one(struct job *job, struct store *store)
         return store_end(store, &reply, &job->outcome);
     case JOB_GONE:
         return write_gone(job, store);
+    case JOB_DROP:
+        reply = reply_of(job);
+        return store_drop(store, &reply, &job->outcome);
+    case JOB_ASK:
+        return write_ask(job, store);
     case JOB_KEEP:
         reply = reply_of(job);
         return store_keep(store, &reply, "refused");
@@ -84,6 +119,10 @@ static int write_one(struct job *job, struct store *store)
         return store_mark(store, job->id, job->parks, job->park_count);
     case JOB_UNPARK:
         return store_unpark(store, job->id);
+    case JOB_DELIVERED:
+        return store_delivered(store, job->parks, job->park_count);
+    case JOB_UNTICK:
+        return store_untick(store, buffer_span(&job->text));
     case JOB_NOTE:
         return store_note(store, job->key, buffer_span(&job->text));
     case JOB_PRESENT:

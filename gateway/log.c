@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "adapters/host/clock.h"
-#include "gateway/escape.h"
 #include "gateway/terminal.h"
+#include "proto/escape.h"
 #include "proto/limits.h"
 #include "proto/stamp.h"
 

@@ -103,12 +103,16 @@ static int64_t next_due(const struct server *self, int64_t now_us)
         due_us = now_us;
     if (self->blocked_since_us && due_us < now_us + RETRY_US)
         due_us = now_us + RETRY_US;
-    if ((self->held || self->waiting_count) && now_us + RETRY_US < due_us)
+    if ((self->held || reps_held(self->reps) || self->waiting_count) && now_us + RETRY_US < due_us)
         due_us = now_us + RETRY_US;
     if (upkeep_next(self, now_us) < due_us)
         due_us = upkeep_next(self, now_us);
     if (dispatch_next(self->dispatch) < due_us)
         due_us = dispatch_next(self->dispatch);
+    if (requests_due(self) < due_us)
+        due_us = requests_due(self);
+    if (reps_due(self->reps) < due_us)
+        due_us = reps_due(self->reps);
     if (self->draining && self->drain_until_us < due_us)
         due_us = self->drain_until_us;
     return due_us;
@@ -140,7 +144,7 @@ static void disarm(struct server *self)
 /* Waits for anything to happen. */
 static void wait(struct server *self, int64_t due_us, int64_t now_us)
 {
-    zmq_pollitem_t item[2 * GATE_DOORS + 4];
+    zmq_pollitem_t item[2 * GATE_DOORS + EVENTS_DOORS + REPS_ITEMS + 4];
     int items = 0;
 
     assert(tail_is_quiet(self->tail)); /* an un-reset statement would pin the WAL */
@@ -153,6 +157,9 @@ static void wait(struct server *self, int64_t due_us, int64_t now_us)
         item[items++] = (zmq_pollitem_t){gate_socket(self->gate, i), 0, ZMQ_POLLIN, 0};
         item[items++] = (zmq_pollitem_t){gate_monitor(self->gate, i), 0, ZMQ_POLLIN, 0};
     }
+    for (size_t i = 0; i < events_doors(self->events); i++)
+        item[items++] = (zmq_pollitem_t){events_socket(self->events, i), 0, ZMQ_POLLIN, 0};
+    items += (int)reps_items(self->reps, item + items);
     zmq_poll(item, items, arm(self, due_us, now_us));
     disarm(self);
 }
@@ -241,6 +248,7 @@ static void turn(struct server *self)
     int64_t now_us = clock_mono_us();
     int64_t due_us = next_due(self, now_us);
     int64_t latest_us = due_us > now_us ? due_us : now_us;
+    bool heard;
 
     wait(self, due_us, now_us);
     now_us = clock_mono_us();
@@ -250,7 +258,9 @@ static void turn(struct server *self)
     if (self->finished)
         return;
     intake_run(self, now_us);
-    if (door_run(self, now_us) && now_us >= self->deaf_until_us)
+    events_drain(self->events); /* who has subscribed gets what is read from the doors now */
+    heard = door_run(self, now_us);
+    if (reps_run(self, now_us) && heard && now_us >= self->deaf_until_us)
         self->heard_until_us = now_us;
     submit_waiting(self, now_us);
     upkeep_run(self, now_us);
@@ -258,6 +268,7 @@ static void turn(struct server *self)
         tick.tick.heard_until_us = self->heard_until_us;
         carry_event(self, now_us, &tick);
     }
+    requests_run(self, now_us);
     tell_troubles(self, now_us);
     if (is_drained(self, now_us))
         loop_finish(self, CLI_OK);
@@ -268,17 +279,14 @@ static void turn(struct server *self)
 static void say_goodbye(struct server *self)
 {
     const struct workers *workers = dispatch_workers(self->dispatch);
-    const struct mdp_message message = {.command = MDP_DISCONNECT};
-    struct span frame[MDP_FRAMES_MAX];
-    size_t count = mdp_write(&message, frame);
     struct worker *worker = NULL;
 
     /* One that works and cannot listen meanwhile would read this after its answer, and close before
      * the answer has left: it hears from the next run, or nothing. */
     while ((worker = workers_walk(workers, worker)))
-        if (worker->protocol != WORKER_REQ &&
+        if (worker_is_majordomo(worker->protocol) &&
             (worker->options.heartbeats || worker->in_flight == 0))
-            carry_send(self, &worker->peer, &worker->envelope, frame, count);
+            door_disconnect(self, &worker->peer, &worker->envelope, door_version(worker->protocol));
 }
 
 int loop_run(struct server *self)
@@ -298,6 +306,8 @@ int loop_run(struct server *self)
         log_event(LOG_WARN, "given-up", LOG_INT("in_flight", unfinished),
                   LOG_INT("uncommitted", uncommitted),
                   LOG_STR("say", "these queries stay unread and are served at the next start"));
+    reps_destroy(&self->reps);
+    events_destroy(&self->events, GOODBYE_MS);
     gate_destroy(&self->gate, GOODBYE_MS);
     return self->exit_code;
 }

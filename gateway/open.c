@@ -29,25 +29,59 @@
 
 committer_point_fn *open_committer_point;
 
-/* Binds one endpoint; an ipc socket is as open as the folder of the lock: for the group, or for us
- * only. */
-static int bind_gate(struct server *server, const char *endpoint)
+/* An ipc socket is as open as the folder of the lock: for the group, or for us only. */
+static bool is_for_group(const struct server *server)
 {
     struct stat status;
-    bool group = stat(server->place.folder, &status) == 0 && (status.st_mode & 070);
-    int door = gate_bind(server->gate, endpoint, group);
 
-    if (door == -EADDRINUSE)
-        return cli_fail("serve", CLI_FAILED, "cannot open the gate %s: somebody else listens there",
-                        endpoint);
-    if (door == -EEXIST)
+    return stat(server->place.folder, &status) == 0 && (status.st_mode & 070);
+}
+
+/* Says why ENDPOINT, a WHAT, could not be bound. */
+static int cannot_open(const char *what, const char *endpoint, int error)
+{
+    if (error == -EADDRINUSE)
+        return cli_fail("serve", CLI_FAILED, "cannot open the %s %s: somebody else listens there",
+                        what, endpoint);
+    if (error == -EEXIST)
         return cli_fail("serve", CLI_FAILED,
-                        "cannot open the gate %s: a file is in the way, and it is not a socket",
+                        "cannot open the %s %s: a file is in the way, and it is not a socket", what,
                         endpoint);
-    if (door < 0)
-        return cli_fail("serve", CLI_FAILED, "cannot open the gate %s: %s", endpoint,
-                        zmq_strerror(-door));
-    return -1;
+    return cli_fail("serve", CLI_FAILED, "cannot open the %s %s: %s", what, endpoint,
+                    zmq_strerror(-error));
+}
+
+static int bind_gate(struct server *server, const char *endpoint)
+{
+    int door = gate_bind(server->gate, endpoint, is_for_group(server));
+
+    return door < 0 ? cannot_open("gate", endpoint, door) : -1;
+}
+
+static int bind_event(struct server *server, const char *endpoint)
+{
+    int door = events_bind(server->events, endpoint, is_for_group(server));
+
+    return door < 0 ? cannot_open("events endpoint", endpoint, door) : -1;
+}
+
+/* Events can be done without: a path that is too long for a socket does not keep a gateway from
+ * serving. */
+static int bind_events(struct server *server, const struct serve_options *options)
+{
+    int code = -1;
+
+    server->events = events_new(gate_context(server->gate));
+    if (place_endpoint_fits(server->place.events))
+        code = bind_event(server, server->place.events);
+    else if (options->events.count == 0)
+        log_event(LOG_WARN, "no-events", LOG_STR("path", server->place.events + strlen("ipc://")),
+                  LOG_STR("say",
+                          "this path is too long for a socket, and nobody can listen: give a "
+                          "shorter one with --events ipc:///PATH"));
+    for (size_t i = 0; i < options->events.count && code < 0; i++)
+        code = bind_event(server, options->events.item[i]);
+    return code;
 }
 
 static int bind_gates(struct server *server, const struct serve_options *options)
@@ -57,6 +91,8 @@ static int bind_gates(struct server *server, const struct serve_options *options
     server->gate = gate_new();
     if (!server->gate)
         return cli_fail("serve", CLI_FAILED, "cannot start ZeroMQ: %s", strerror(errno));
+    if (options->reps.count > 0)
+        gate_will_dial(server->gate);
     if (place_endpoint_fits(server->place.gate))
         code = bind_gate(server, server->place.gate);
     else if (options->gates.count == 0)
@@ -68,6 +104,26 @@ static int bind_gates(struct server *server, const struct serve_options *options
     for (size_t i = 0; i < options->gates.count && code < 0; i++)
         code = bind_gate(server, options->gates.item[i]);
     return code;
+}
+
+/* Dials what --rep names; settings_check() has looked at the words. */
+static int dial_reps(struct server *server, const struct serve_options *options)
+{
+    struct rep_word word;
+    uint64_t seed;
+    int error;
+
+    server->reps = reps_new(gate_context(server->gate));
+    for (size_t i = 0; i < options->reps.count; i++) {
+        randombytes_buf(&seed, sizeof seed);
+        error = rep_word_read(options->reps.item[i], &word) < 0
+                    ? -EINVAL
+                    : reps_add(server->reps, &word, seed);
+        if (error)
+            return cli_fail("serve", CLI_FAILED, "cannot dial --rep %s: %s", options->reps.item[i],
+                            zmq_strerror(-error));
+    }
+    return -1;
 }
 
 /* Opens the store and finds out what --backlog needs. A lock in the way is waited for here and not
@@ -237,6 +293,8 @@ static void announce(struct server *server, int lock_fd)
     server->since_utc_us = clock_utc_us();
     stamp_format(server->since_utc_us, holder.since);
     snprintf(holder.gate, sizeof holder.gate, "%s", gate);
+    if (events_doors(server->events) > 0)
+        snprintf(holder.events, sizeof holder.events, "%s", events_endpoint(server->events, 0));
     if (place_announce(lock_fd, &holder) < 0)
         log_event(LOG_WARN, "lock", LOG_STR("say", "cannot write into the lock file"));
     warn(server);
@@ -272,6 +330,7 @@ int open_all(struct server *server, const struct serve_options *options, int loc
     if (code)
         return code < 0 ? CLI_OK : code;
     if ((code = open_store(server, skip)) >= 0 || (code = bind_gates(server, options)) >= 0 ||
+        (code = bind_events(server, options)) >= 0 || (code = dial_reps(server, options)) >= 0 ||
         (code = start_committer(server)) >= 0 || (code = check_identity(server)) >= 0)
         return code;
     server->options = options;
@@ -283,7 +342,10 @@ int open_all(struct server *server, const struct serve_options *options, int loc
     frameset_init(&server->set);
     randombytes_buf(&seed, sizeof seed);
     table_init(&server->ending, seed);
+    publish_init(&server->publish, server->events, server->redact, &server->stats, seed,
+                 clock_mono_us());
     wake_init(&server->wake, clock_mono_us());
+    requests_init(server, seed, clock_mono_us());
     if ((code = restore(server)) >= 0)
         return code;
     announce(server, lock_fd);
@@ -294,8 +356,12 @@ void open_close(struct server *server)
 {
     frameset_done(&server->set);
     committer_destroy(&server->committer, false);
+    reps_destroy(&server->reps);
+    publish_done(&server->publish);
+    events_destroy(&server->events, 0);
     gate_destroy(&server->gate, 0);
     dispatch_destroy(&server->dispatch);
+    clients_destroy(&server->clients);
     redact_destroy(&server->redact);
     tail_close(&server->tail);
     store_close(&server->store);

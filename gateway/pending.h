@@ -45,7 +45,8 @@ struct service {
     bool paused;               /* nothing is given out: pending_pause() */
     size_t in_flight;          /* queries leased or being committed: counted by inflight, as */
     size_t backing_off;        /*   are those that pause after a failure */
-    size_t workers;            /* registered for exactly this service: counted by workers */
+    size_t workers;            /* registered for exactly this service: counted by workers, */
+    int64_t left_us;           /*   and when the last of them left; 0: none did */
     struct worker *idle_first,
         *idle_last; /* with a free slot, least recently used first: workers' */
     /* pending's own */

@@ -1,8 +1,8 @@
 /* A worker registers, and says what it still works on. */
 #include <stdlib.h>
 
+#include "gateway/builtin.h"
 #include "gateway/log.h"
-#include "gateway/server.h"
 
 /* Of rows that one READY may have read and hashed: it may name as many as it has slots. */
 #define HOLD_BYTES (64u << 20)
@@ -91,12 +91,12 @@ static void refuse(struct server *self, int64_t now_us, const struct peer *peer,
                    enum worker_protocol protocol, const struct envelope *envelope,
                    const char *reason)
 {
-    if (protocol == WORKER_REQ && !dispatch_worker(self->dispatch, peer)) {
+    if (!worker_is_majordomo(protocol) && !dispatch_worker(self->dispatch, peer)) {
         self->stats.count[STAT_BAD_FRAMES]++;
         door_tell(self, peer, envelope, reason);
         return;
     }
-    door_expel(self, now_us, peer, envelope, reason);
+    hear_expel(self, now_us, peer, envelope, door_version(protocol), reason);
 }
 
 bool ready_feed(struct server *self, int64_t now_us, const struct peer *peer,
@@ -110,15 +110,14 @@ bool ready_feed(struct server *self, int64_t now_us, const struct peer *peer,
     bool could = true;
 
     if (options_read(options_json, &options) < 0 ||
-        (service.size > 0 && !message_service_ok(service))) {
+        (service.size > 0 && !message_service_ok(service)) || builtin_is_name(service)) {
         log_event(LOG_WARN, "bad-ready", LOG_SPAN("service", service),
-                  LOG_SPAN("options", options_json),
                   LOG_STR("say", "a READY whose service or options are not as WIRE.md says"));
         refuse(self, now_us, peer, protocol, envelope,
                "bad READY: service or options are not valid");
         return true;
     }
-    if (protocol == WORKER_REQ) /* it works on nothing, or it would not ask for more */
+    if (!worker_is_majordomo(protocol)) /* it works on nothing, or it would not ask for more */
         options.slots = 1;
     else if (options.holding.size)
         could = read_hold(self, options.holding, options.slots, &hold);

@@ -238,15 +238,6 @@ static bool is_ending(const struct server *self, int64_t id, enum dispatch_place
     return place == PLACE_LEASED || place == PLACE_COMMITTING || submit_is_ending(self, id);
 }
 
-/* True when the database has refused every reply to query ID: the next start tries again. */
-static bool is_stuck(const struct server *self, int64_t id)
-{
-    for (size_t i = 0; i < self->stuck_count && i < SERVER_STUCK; i++)
-        if (self->stuck[i] == id)
-            return true;
-    return false;
-}
-
 /* *ret_claimed: ROW's read flag is ours. */
 static enum look judge(struct server *self, const struct tail_row *row, bool *ret_claimed)
 {
@@ -261,7 +252,7 @@ static enum look judge(struct server *self, const struct tail_row *row, bool *re
         *ret_claimed = find_kept(self, row->id, &kept) && kept.claimed;
     if ((row->read && !*ret_claimed) || !intake_is_live(row, utc_us))
         return is_ending(self, row->id, place) ? LOOK_LEAVE : LOOK_END;
-    if (place == PLACE_WAITS || row->id <= self->skip_to || is_stuck(self, row->id) ||
+    if (place == PLACE_WAITS || row->id <= self->skip_to || settle_is_stuck(self, row->id) ||
         intake_is_agents(self, row, utc_us))
         return LOOK_LEAVE;
     if (*ret_claimed)

@@ -3,13 +3,17 @@
  *
  *   intake.c   rows of the tail            ──▶ events for the core
  *   restore.c  rows of our own tables      ──▶ events for the core
- *   door.c     frames of the gate          ──▶ events for the core
- *   ready.c    READY of a worker           ──▶ events for the core
- *   control.c  ASK of a built-in service   ──▶ answers, events for the core
+ *   door.c     messages of the gate        ──▶ told apart
+ *   hear_worker.c, ready.c   of workers    ──▶ events for the core
+ *   reps.c     of dialled workers          ──▶ the same
+ *   hear_client.c            of clients    ──▶ requests
+ *   requests.c requests                    ──▶ jobs, or a built-in service (builtin.h)
+ *   replies.c  what was committed          ──▶ frames to clients
  *   carry.c    actions of the core         ──▶ frames, log lines
  *   submit.c   actions of the core         ──▶ jobs for the committer
- *   settle.c   jobs that have ended        ──▶ events for the core, log lines
+ *   settle.c   jobs that have ended        ──▶ events for the core, replies, log lines
  *   upkeep.c   time                        ──▶ jobs for the committer
+ *   publish.c  what carry.c carries out    ──▶ events for observers
  *   loop.c     waits for whatever comes next, and calls them */
 #ifndef TAILGATE_GATEWAY_SERVER_H
 #define TAILGATE_GATEWAY_SERVER_H
@@ -18,22 +22,44 @@
 #include "adapters/bridge/tail.h"
 #include "adapters/bridge/watch.h"
 #include "adapters/text/redact.h"
+#include "adapters/zmq/events.h"
 #include "adapters/zmq/gate.h"
+#include "gateway/clients.h"
 #include "gateway/committer.h"
 #include "gateway/config.h"
 #include "gateway/dispatch.h"
+#include "gateway/publish.h"
+#include "gateway/reps.h"
 #include "gateway/stats.h"
 #include "gateway/upkeep.h"
 #include "gateway/wake.h"
+#include "proto/frames.h"
+#include "proto/mdp.h"
 
 #define SERVER_STUCK 1000
+#define SERVER_DELIVERED 256
 
-/* The answer that is being fed to the core, for the ACTION_ANSWER or _GONE that may come of it. */
+/* The answer that is being fed to the core, for the ACTION_ANSWER, _GONE or _PARTIAL that may come
+ * of it. */
 struct answer_in_hand {
     bool loaded;         /* the tail has ROW loaded; carry_let_go() ends that */
     struct tail_row row; /* of the query */
     struct message query;
     const struct answer *answer;
+    bool raw; /* it is FRAME as it stands, from a worker that was handed a client's frames */
+    const struct span *frame;
+    size_t count;
+};
+
+/* A question of a client; all is borrowed. */
+struct asking {
+    const struct peer *peer;
+    enum client_protocol protocol;
+    const struct envelope *envelope;
+    struct span service; /* as the client named it: it stands in the reply */
+    struct span target;  /* the service that is to answer: the same, but for titanic.request */
+    const struct span *body;
+    size_t body_count;
 };
 
 struct server {
@@ -51,7 +77,15 @@ struct server {
     struct committer *committer;
     enum committer_state committer_state; /* as last logged */
     struct gate *gate;
+    struct events *events;
+    struct publish publish;
+    struct reps *reps; /* reps.h */
     struct dispatch *dispatch;
+    struct clients *clients;
+    uint64_t attached_in_file;           /* clients' requests that found their row there */
+    int64_t delivered[SERVER_DELIVERED]; /* queries; their clients have had the answers */
+    size_t delivered_count;
+    int64_t delivered_us; /* when that is due */
     struct redact *redact;
     struct rewriter redactor; /* REDACT, as proto/message.h wants it */
     struct stats stats;
@@ -149,9 +183,83 @@ bool door_run(struct server *self, int64_t now_us);
 /* Says no to a bare peer, which waits for one frame. */
 void door_tell(struct server *self, const struct peer *peer, const struct envelope *envelope,
                const char *error);
+/* The version of Majordomo that PROTOCOL is; for what is not Majordomo 0.2. */
+enum mdp_version door_version(enum worker_protocol protocol);
+/* Says DISCONNECT to what speaks Majordomo VERSION. */
+void door_disconnect(struct server *self, const struct peer *peer, const struct envelope *envelope,
+                     enum mdp_version version);
+
+/* hear_worker.c: each returns false when a row cannot be read just now; nothing was done then. */
+
 /* PEER broke the protocol: if it is a worker, it is one no longer, and it is told so. */
-void door_expel(struct server *self, int64_t now_us, const struct peer *peer,
-                const struct envelope *envelope, const char *reason);
+void hear_expel(struct server *self, int64_t now_us, const struct peer *peer,
+                const struct envelope *envelope, enum mdp_version version, const char *reason);
+/* A command of Majordomo VERSION. */
+bool hear_majordomo(struct server *self, int64_t now_us, const struct peer *peer,
+                    const struct envelope *envelope, enum mdp_version version,
+                    const struct span *frame, size_t count);
+/* What a bare peer says that opens nothing: a REQ worker's answer, or an answer that carries its
+ * token. */
+bool hear_answer(struct server *self, int64_t now_us, const struct peer *peer,
+                 const struct envelope *envelope, const struct span *frame, size_t count);
+/* True when the COUNT frames of an answer are together no larger than one may be. */
+bool hear_fits(const struct span *frame, size_t count);
+/* The answer of a REP worker, for TOKEN; its frames fit. */
+bool hear_rep(struct server *self, int64_t now_us, const struct peer *peer,
+              const struct token *token, const struct span *frame, size_t count);
+
+/* hear_client.c: the same. */
+
+bool hear_majordomo_client(struct server *self, int64_t now_us, const struct peer *peer,
+                           const struct envelope *envelope, enum mdp_version version,
+                           const struct span *frame, size_t count);
+/* ASK, and a query object of a bare peer. */
+bool hear_ask(struct server *self, int64_t now_us, const struct peer *peer,
+              const struct envelope *envelope, const struct opening *opening);
+bool hear_query(struct server *self, int64_t now_us, const struct peer *peer,
+                const struct envelope *envelope, struct span object);
+
+/* requests.c */
+
+void requests_init(struct server *self, uint64_t seed, int64_t now_us);
+/* The settings have changed. */
+void requests_limits(struct server *self);
+/* Takes a question in. Returns false when the database cannot be read just now; nothing was done
+ * then. */
+bool requests_hear(struct server *self, int64_t now_us, const struct asking *asking);
+/* Has the row of ASKING made. TICKET (size 0: none): what its answer will be asked for by. */
+void requests_ask(struct server *self, int64_t now_us, const struct asking *asking,
+                  struct span ticket);
+/* PACKED (proto/pack.h) is the reply to ASKING. */
+void requests_reply(struct server *self, const struct asking *asking, struct span packed);
+/* Takes in a question whose reply comes with replies_closed(). Returns its number, 0 when it hears
+ * nothing. */
+uint64_t requests_expect(struct server *self, const struct asking *asking);
+/* Request NUMBER comes to nothing: ERROR. Who wanted a TICKET expects one of Titanic's codes. */
+void requests_refuse(struct server *self, uint64_t number, bool ticket, const char *error);
+/* Appends the packed frames of an error. */
+void requests_error(const char *error, struct buffer *ret_packed);
+/* Sends what can be sent, and does what is due. */
+void requests_run(struct server *self, int64_t now_us);
+/* When requests_run() has something to do; INT64_MAX when nothing waits for time. */
+int64_t requests_due(const struct server *self);
+
+/* replies.c */
+
+/* JOB, a JOB_ASK, has ended. */
+void replies_made(struct server *self, const struct job *job);
+/* JOB, with which a query has ended, has ended: whoever waits for it hears of it. */
+void replies_end(struct server *self, const struct job *job);
+/* JOB, a JOB_UNTICK, has ended: whoever closed the ticket hears of it. */
+void replies_closed(struct server *self, const struct job *job);
+/* PACKED is a part of the answer to query ID. */
+void replies_partial(struct server *self, int64_t id, struct span packed);
+/* Sends the replies whose turn it is. */
+void replies_send(struct server *self, int64_t now_us);
+/* Tells of the replies that nobody will get any more, and of connections that were cut. */
+void replies_lost(struct server *self);
+/* Has it noted in the file whose answers were delivered. */
+void replies_flush(struct server *self);
 
 /* ready.c */
 
@@ -160,12 +268,6 @@ void door_expel(struct server *self, int64_t now_us, const struct peer *peer,
 bool ready_feed(struct server *self, int64_t now_us, const struct peer *peer,
                 enum worker_protocol protocol, const struct envelope *envelope, struct span service,
                 struct span options_json);
-
-/* control.c */
-
-/* Answers the ASK of a built-in SERVICE; BODY: what it is asked about (size 0: nothing). */
-void control_ask(struct server *self, int64_t now_us, const struct peer *peer,
-                 const struct envelope *envelope, struct span service, struct span body);
 
 /* carry.c */
 
@@ -184,13 +286,16 @@ int carry_send(struct server *self, const struct peer *peer, const struct envelo
 
 /* Forgets which ends are under way. */
 void submit_done(struct server *self);
-/* Submits the job that ACTION asks for (CLAIM, RECORD, DEAD, RETRY, RETURNED), as soon as its row
- * can be read. */
+/* Submits the job that ACTION asks for (CLAIM, RECORD, DEAD, DROP, RETRY, RETURNED), as soon as its
+ * row can be read. */
 void submit_action(struct server *self, int64_t now_us, const struct action *action);
 /* Tries again what waits for a row that could not be read. */
 void submit_waiting(struct server *self, int64_t now_us);
 /* Submits the reply made of the answer in hand. */
 void submit_answer(struct server *self, int64_t now_us, const struct action *action);
+/* Says and counts when a text of query ID and WORKER could not be redacted and was left out (I6).
+ */
+void submit_note_failures(struct server *self, int64_t id, const char *worker);
 /* Has it recorded that ACTION's query has ended without us, and keeps the answer in hand (if there
  * is one). */
 void submit_gone(struct server *self, const struct action *action);
@@ -209,6 +314,8 @@ void submit_ended(struct server *self, int64_t id);
 
 /* Takes what the committer has ended, and says how the committer is. True when something has. */
 bool settle_run(struct server *self, int64_t now_us);
+/* True when the database has refused every reply to query ID: the next start tries again. */
+bool settle_is_stuck(const struct server *self, int64_t id);
 
 /* upkeep.c */
 

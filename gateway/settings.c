@@ -14,8 +14,16 @@ int settings_parse(int argc, char **argv, struct serve_options *options)
         {"db", 'd', CLI_TEXT, &options->db, "FILE", "the bridge database to serve", 0, 0},
         {"gate", 'g', CLI_LIST, &options->gates, "ENDPOINT",
          "one more gate for workers: ipc://PATH or tcp://127.0.0.1:PORT", 0, 0},
+        {"events", 'e', CLI_LIST, &options->events, "ENDPOINT",
+         "one more endpoint where observers can listen, as --gate", 0, 0},
+        {"rep", 'r', CLI_LIST, &options->reps, "ENDPOINT[,service=NAME]",
+         "one more worker to connect to, a REP socket that is bound at ipc://PATH or "
+         "tcp://127.0.0.1:PORT",
+         0, 0},
         {"insecure", 0, CLI_FLAG, &options->insecure, NULL,
-         "allow --gate on other than loopback addresses: anyone who can reach it can answer", 0, 0},
+         "allow --gate, --events and --rep on other than loopback addresses: anyone who can reach "
+         "the first can answer, or listen at the second, or answer at the third",
+         0, 0},
         {"standby", 0, CLI_FLAG, &options->standby, NULL,
          "when another gateway serves the database, wait and take over as soon as it is gone", 0,
          0},
@@ -74,29 +82,78 @@ static int check_log(const struct serve_options *options)
     return -1;
 }
 
-static int check_gates(const struct serve_options *options)
-{
-    for (size_t i = 0; i < options->gates.count; i++) {
-        const char *gate = options->gates.item[i];
-        enum endpoint_kind kind = endpoint_read(gate);
+/* An option that names endpoints, and what one is for that other hosts can reach. */
+struct door_option {
+    const char *name;
+    const struct cli_list *list;
+    const char *could; /* anyone there */
+    const char *can;
+};
 
-        if (kind == ENDPOINT_BAD)
-            return cli_fail("serve", CLI_USAGE,
-                            "--gate %s is neither ipc://PATH nor tcp://ADDRESS:PORT", gate);
-        if (kind == ENDPOINT_OFF_HOST && !options->insecure)
-            return cli_fail(
-                "serve", CLI_USAGE,
-                "--gate %s can be reached from other hosts, and anyone there could answer: "
-                "use tcp://127.0.0.1:PORT, or say --insecure",
-                gate);
-        if (kind == ENDPOINT_OFF_HOST)
-            log_event(
-                LOG_WARN, "insecure", LOG_STR("gate", gate),
-                LOG_STR("say", "anyone who can reach this gate can take queries and answer them"));
-        if (!place_endpoint_fits(gate))
-            return cli_fail("serve", CLI_USAGE, "--gate %s: a socket's path has at most %d bytes",
-                            gate, PLACE_SOCKET_MAX);
-    }
+static int check_endpoint(const struct door_option *option, const char *endpoint, bool insecure)
+{
+    enum endpoint_kind kind = endpoint_read(endpoint);
+
+    if (kind == ENDPOINT_BAD)
+        return cli_fail("serve", CLI_USAGE, "--%s %s is neither ipc://PATH nor tcp://ADDRESS:PORT",
+                        option->name, endpoint);
+    if (kind == ENDPOINT_OFF_HOST && !insecure)
+        return cli_fail("serve", CLI_USAGE,
+                        "--%s %s can be reached from other hosts, and anyone there could %s: use "
+                        "tcp://127.0.0.1:PORT, or say --insecure",
+                        option->name, endpoint, option->could);
+    if (kind == ENDPOINT_OFF_HOST)
+        log_event(LOG_WARN, "insecure", LOG_STR(option->name, endpoint),
+                  LOG_STR("say", option->can));
+    if (!place_endpoint_fits(endpoint))
+        return cli_fail("serve", CLI_USAGE, "--%s %s: a socket's path has at most %d bytes",
+                        option->name, endpoint, PLACE_SOCKET_MAX);
+    return -1;
+}
+
+static int check_doors(const struct serve_options *options)
+{
+    const struct door_option option[] = {
+        {"gate", &options->gates, "answer",
+         "anyone who can reach this gate can take queries and answer them"},
+        {"events", &options->events, "listen",
+         "anyone who can reach this endpoint can read what is asked and answered"},
+    };
+    int code = -1;
+
+    for (size_t i = 0; i < 2; i++)
+        for (size_t j = 0; j < option[i].list->count && code < 0; j++)
+            code = check_endpoint(&option[i], option[i].list->item[j], options->insecure);
+    return code;
+}
+
+static int check_rep(const struct serve_options *options, const char *rep)
+{
+    enum endpoint_kind kind;
+    struct rep_word word;
+
+    if (rep_word_read(rep, &word) < 0)
+        return cli_fail("serve", CLI_USAGE,
+                        "--rep %s: a service's name has 1 to %d bytes of text, an endpoint at "
+                        "most %d",
+                        rep, LIMIT_SERVICE, REP_ENDPOINT_SIZE - 1);
+    kind = endpoint_read(word.endpoint);
+    if (kind == ENDPOINT_BAD || !endpoint_can_dial(word.endpoint))
+        return cli_fail("serve", CLI_USAGE,
+                        "--rep %s is neither ipc://PATH nor tcp://ADDRESS:PORT of a REP socket",
+                        rep);
+    if (kind == ENDPOINT_OFF_HOST && !options->insecure)
+        return cli_fail("serve", CLI_USAGE,
+                        "--rep %s is on another host, and what is sent there is neither encrypted "
+                        "nor is it known who answers: use tcp://127.0.0.1:PORT, or say --insecure",
+                        rep);
+    if (kind == ENDPOINT_OFF_HOST)
+        log_event(
+            LOG_WARN, "insecure", LOG_STR("rep", word.endpoint),
+            LOG_STR("say", "queries go there in clear, and whoever listens there can answer"));
+    if (!place_endpoint_fits(word.endpoint))
+        return cli_fail("serve", CLI_USAGE, "--rep %s: a socket's path has at most %d bytes", rep,
+                        PLACE_SOCKET_MAX);
     return -1;
 }
 
@@ -104,7 +161,11 @@ int settings_check(const struct serve_options *options)
 {
     int code = check_log(options);
 
-    return code >= 0 ? code : check_gates(options);
+    if (code < 0)
+        code = check_doors(options);
+    for (size_t i = 0; i < options->reps.count && code < 0; i++)
+        code = check_rep(options, options->reps.item[i]);
+    return code;
 }
 
 /* Reloading. */
@@ -151,6 +212,7 @@ void settings_reload(struct server *self, int64_t now_us)
         config_rulebook(&self->config, &rulebook);
         self->rulebook = rulebook;
         dispatch_rules(self->dispatch, &self->rulebook);
+        requests_limits(self);
         rulebook_done(&old);
         tick.tick.heard_until_us = self->heard_until_us;
         carry_event(self, now_us, &tick); /* what other rules have let go out */

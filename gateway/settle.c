@@ -29,7 +29,9 @@ static void keep_answer(struct server *self, const struct job *answer)
     job->attempt = answer->attempt;
     memcpy(job->worker, answer->worker, sizeof job->worker);
     memcpy(job->service, answer->service, sizeof job->service);
-    buffer_add(&job->text, buffer_span(answer->whole.size ? &answer->whole : &answer->text));
+    buffer_add(&job->text, buffer_span(answer->kept.size    ? &answer->kept
+                                       : answer->whole.size ? &answer->whole
+                                                            : &answer->text));
     buffer_add(&job->metadata, buffer_span(&answer->metadata));
     committer_submit(self->committer, job);
 }
@@ -66,6 +68,14 @@ static bool on_uncommittable(struct server *self, int64_t now_us, const struct j
     return true;
 }
 
+bool settle_is_stuck(const struct server *self, int64_t id)
+{
+    for (size_t i = 0; i < self->stuck_count && i < SERVER_STUCK; i++)
+        if (self->stuck[i] == id)
+            return true;
+    return false;
+}
+
 static void on_ended(struct server *self, int64_t now_us, const struct job *job)
 {
     static const struct {
@@ -75,6 +85,7 @@ static void on_ended(struct server *self, int64_t now_us, const struct job *job)
         [STORE_SUPERSEDED] = {STAT_SUPERSEDED, "superseded", "someone else has set it read"},
         [STORE_EXPIRED] = {STAT_EXPIRED, "expired", "its conversation's time is over"},
         [STORE_DELETED] = {STAT_DELETED, "deleted", "its row or conversation is gone"},
+        [STORE_DROPPED] = {STAT_DROPPED, "dropped", "its client has taken it back"},
     };
 
     if ((job->kind == JOB_ANSWER || job->kind == JOB_DEAD) && job->outcome == STORE_COMMITTED) {
@@ -94,10 +105,17 @@ static bool settle_end(struct server *self, int64_t now_us, const struct job *jo
 {
     if (!job->error) {
         on_ended(self, now_us, job);
+        replies_end(self, job);
         return job->settles;
     }
-    if (job->kind == JOB_ANSWER || job->kind == JOB_DEAD)
-        return !on_uncommittable(self, now_us, job);
+    if (job->kind == JOB_ANSWER && on_uncommittable(self, now_us, job))
+        return false;
+    if (job->kind == JOB_DEAD)
+        on_uncommittable(self, now_us, job);
+    if (job->kind == JOB_ANSWER || job->kind == JOB_DEAD || job->kind == JOB_DROP) {
+        replies_end(self, job);
+        return true;
+    }
     if (!job->settles)
         restore_look(self, now_us, job->id); /* it has not ended: somebody took that back */
     return job->settles;
@@ -120,6 +138,8 @@ static void settle_record(struct server *self, int64_t now_us, const struct job 
         event.claimed.ours = ours;
         if (!job->error && !ours)
             on_ended(self, now_us, job);
+        if (!ours)
+            replies_end(self, job);
     }
     if (job->kind == JOB_FAIL || job->claim)
         carry_event(self, now_us, &event);
@@ -144,8 +164,12 @@ static void settle(struct server *self, int64_t now_us, const struct job *job)
     struct event event = {.kind = EVENT_COMMITTED};
 
     switch (job->kind) {
+    case JOB_ASK:
+        replies_made(self, job);
+        break;
     case JOB_ANSWER:
     case JOB_DEAD:
+    case JOB_DROP:
     case JOB_END:
     case JOB_GONE:
         if (job->kind == JOB_END)
@@ -163,6 +187,11 @@ static void settle(struct server *self, int64_t now_us, const struct job *job)
         note_refused(self, job);
         upkeep_settled(self, now_us, job);
         break;
+    case JOB_UNTICK:
+        replies_closed(self, job);
+        note_refused(self, job);
+        break;
+    case JOB_DELIVERED:
     case JOB_KEEP:
     case JOB_UNPARK:
     case JOB_NOTE:

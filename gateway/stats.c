@@ -22,6 +22,8 @@ const char *stats_name(enum counter counter)
         [STAT_REFUSED_PAST] = "refused_past",
         [STAT_REFUSED_FULL] = "refused_full",
         [STAT_PARTIALS] = "partials",
+        [STAT_UNFOLLOWED] = "unfollowed",
+        [STAT_EVENTS_LOST] = "events_lost",
         [STAT_STRANGERS] = "strangers",
         [STAT_BAD_FRAMES] = "bad_frames",
         [STAT_UNSUPPORTED] = "unsupported",
@@ -38,6 +40,14 @@ const char *stats_name(enum counter counter)
         [STAT_REDACTED] = "redacted",
         [STAT_REDACTION_FAILED] = "redaction_failed",
         [STAT_CUT] = "cut",
+        [STAT_ASKED] = "asked",
+        [STAT_COALESCED] = "coalesced",
+        [STAT_CLIENTS_REFUSED] = "clients_refused",
+        [STAT_CLIENTS_CUT] = "clients_cut",
+        [STAT_UNDELIVERED] = "undelivered",
+        [STAT_PARTIALS_LOST] = "partials_lost",
+        [STAT_ODD_BODIES] = "odd_bodies",
+        [STAT_DROPPED] = "dropped",
         [STAT_BACKLOG_SKIPPED] = "backlog_skipped",
     };
     return name[counter];

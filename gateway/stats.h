@@ -25,6 +25,8 @@ enum counter {
     STAT_REFUSED_PAST,      /* errors and partials of an attempt that is over */
     STAT_REFUSED_FULL,      /* workers beyond the limit of workers or services */
     STAT_PARTIALS,          /* partial answers taken */
+    STAT_UNFOLLOWED,        /* partials not published: their attempt's beginning was not seen */
+    STAT_EVENTS_LOST,       /* events that could not be handed to a socket */
     STAT_STRANGERS,         /* messages from peers that are not registered */
     STAT_BAD_FRAMES,        /* messages that are no protocol of ours */
     STAT_UNSUPPORTED,       /* messages of a protocol that this version does not speak */
@@ -41,6 +43,14 @@ enum counter {
     STAT_REDACTED,          /* replies of which something was taken out */
     STAT_REDACTION_FAILED,  /* texts left out because they could not be searched for secrets */
     STAT_CUT,               /* replies that were committed cut, and kept whole */
+    STAT_ASKED,             /* clients' requests whose rows were made */
+    STAT_COALESCED,         /* clients' requests that attached to a row that was there */
+    STAT_CLIENTS_REFUSED,   /* clients' requests that came to nothing */
+    STAT_CLIENTS_CUT,       /* connections that took no replies, and hear no more */
+    STAT_UNDELIVERED,       /* replies whose client was gone: they are committed all the same */
+    STAT_PARTIALS_LOST,     /* partial answers that their client did not take */
+    STAT_ODD_BODIES,        /* requests whose metadata says of their body what is not so */
+    STAT_DROPPED,           /* queries that their client has taken back */
     STAT_BACKLOG_SKIPPED,   /* unread queries left alone by --backlog skip */
     STATS
 };

@@ -109,6 +109,22 @@ static json_t *workers_part(const struct server *self, int64_t now_us)
     return part;
 }
 
+static json_t *reps_part(const struct server *self)
+{
+    json_t *part = json_array();
+
+    for (size_t i = 0; i < reps_count(self->reps); i++) {
+        struct rep_view rep = reps_look(self->reps, i);
+        json_t *row = json_object();
+
+        json_object_set_new(row, "endpoint", name(rep.endpoint));
+        json_object_set_new(row, "service", name(rep.service));
+        json_object_set_new(row, "state", json_string(rep.state));
+        json_array_append_new(part, row);
+    }
+    return part;
+}
+
 static json_t *counters_part(const struct server *self)
 {
     json_t *part = json_object();
@@ -196,6 +212,32 @@ static json_t *committer_part(const struct server *self, int64_t now_us)
     return part;
 }
 
+static json_t *clients_part(const struct server *self)
+{
+    struct clients_view view;
+    json_t *part = json_object();
+
+    clients_look(self->clients, &view);
+    json_object_set_new(part, "connections", json_integer((json_int_t)view.clients));
+    json_object_set_new(part, "requests", json_integer((json_int_t)view.requests));
+    json_object_set_new(part, "waiting", json_integer((json_int_t)view.waiting));
+    return part;
+}
+
+static json_t *events_part(const struct server *self)
+{
+    json_t *part = json_object();
+    json_t *endpoints = json_array();
+
+    for (size_t i = 0; i < events_doors(self->events); i++)
+        json_array_append_new(endpoints, name(events_endpoint(self->events, i)));
+    json_object_set_new(part, "endpoints", endpoints);
+    json_object_set_new(part, "subscriptions",
+                        json_integer((json_int_t)events_subscriptions(self->events)));
+    json_object_set_new(part, "published", json_integer((json_int_t)self->publish.seq));
+    return part;
+}
+
 static json_t *whole(struct server *self, int64_t now_us)
 {
     json_t *status = json_object();
@@ -204,12 +246,14 @@ static json_t *whole(struct server *self, int64_t now_us)
     json_object_set_new(status, "gateway", gateway_part(self));
     json_object_set_new(status, "services", services_part(self, now_us));
     json_object_set_new(status, "workers", workers_part(self, now_us));
+    json_object_set_new(status, "clients", clients_part(self));
+    json_object_set_new(status, "reps", reps_part(self));
     json_object_set_new(status, "backing_off",
                         json_integer((json_int_t)dispatch_backing_off(self->dispatch)));
-    json_object_set_new(status, "held",
-                        json_integer((json_int_t)dispatch_held(self->dispatch)));
+    json_object_set_new(status, "held", json_integer((json_int_t)dispatch_held(self->dispatch)));
     json_object_set_new(status, "messages", messages_part(self));
     json_object_set_new(status, "counters", counters_part(self));
+    json_object_set_new(status, "events", events_part(self));
     json_object_set_new(status, "wake", wake_part(self));
     json_object_set_new(status, "tail", tail_part(self));
     json_object_set_new(status, "committer", committer_part(self, now_us));

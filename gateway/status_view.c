@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "gateway/columns.h"
-#include "gateway/escape.h"
+#include "proto/escape.h"
 
 /* Every getter takes what is there and never fails: the gateway may be of another version. */
 static struct span text_of(const json_t *object, const char *name)
@@ -128,6 +128,27 @@ static void print_workers(const json_t *workers)
     columns_done(&table);
 }
 
+/* The workers that the gateway dials; those that are up stand among the workers, too. */
+static void print_reps(const json_t *reps)
+{
+    static const char *const title[] = {"REP", "SERVICE", "STATE"};
+    struct columns table;
+    const json_t *rep;
+    size_t i;
+    if (json_array_size(reps) == 0)
+        return;
+    columns_init(&table, title, 3);
+    json_array_foreach(reps, i, rep)
+    {
+        columns_text(&table, text_of(rep, "endpoint"));
+        columns_text(&table, text_of(rep, "service"));
+        columns_text(&table, text_of(rep, "state"));
+    }
+    putchar('\n');
+    columns_print(&table);
+    columns_done(&table);
+}
+
 /* One line of "name number" pairs, broken before column 80; zeros say nothing and are left out. */
 static void print_numbers(const char *label, json_t *numbers)
 {
@@ -162,6 +183,7 @@ void status_view_print(const json_t *status)
     print_head(status);
     print_services(json_object_get(status, "services"));
     print_workers(json_object_get(status, "workers"));
+    print_reps(json_object_get(status, "reps"));
     print_numbers("Messages   ", json_object_get(status, "messages"));
     print_numbers("Counters   ", json_object_get(status, "counters"));
 }

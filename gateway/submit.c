@@ -5,6 +5,8 @@
 #include "adapters/host/clock.h"
 #include "gateway/log.h"
 #include "gateway/server.h"
+#include "proto/body.h"
+#include "proto/pack.h"
 
 static struct job *new_job(struct server *self, enum job_kind kind, int64_t now_us,
                            const struct action *action, const struct tail_row *row)
@@ -40,16 +42,31 @@ static struct reply_facts facts_of(const struct job *job, const struct message *
     return facts;
 }
 
-/* Says and counts when a text of JOB's reply could not be redacted and was left out (I6). */
-static void note_failures(struct server *self, const struct job *job)
+void submit_note_failures(struct server *self, int64_t id, const char *worker)
 {
     uint64_t failures = redact_failures(self->redact);
 
     if (failures == self->stats.count[STAT_REDACTION_FAILED])
         return;
     self->stats.count[STAT_REDACTION_FAILED] = failures;
-    log_event(LOG_WARN, "redaction-failed", LOG_INT("id", job->id), LOG_STR("worker", job->worker),
+    log_event(LOG_WARN, "redaction-failed", LOG_INT("id", id), LOG_STR("worker", worker),
               LOG_STR("say", "a text could not be searched for secrets and was left out"));
+}
+
+/* The reply row of frames that a worker gave for a client's own; the client gets them as they are.
+ */
+static void compose_raw(const struct answer_in_hand *hand, const struct reply_facts *facts,
+                        struct job *job)
+{
+    int redacted = 0;
+    bool plain;
+    enum body_form form = body_compose_reply(hand->frame, hand->count, facts, &job->text,
+                                             &job->metadata, &job->blob, &redacted);
+
+    if (form == BODY_BLOB) /* its text would say where frames are that never were committed */
+        (void)body_query_text(hand->frame, hand->count, &job->kept, &plain);
+    job->redacted = redacted > 0;
+    pack_write(hand->frame, hand->count, &job->client);
 }
 
 void submit_answer(struct server *self, int64_t now_us, const struct action *action)
@@ -61,11 +78,16 @@ void submit_answer(struct server *self, int64_t now_us, const struct action *act
     assert(hand->loaded && hand->row.id == action->id);
     job = new_job(self, JOB_ANSWER, now_us, action, &hand->row);
     job->settles = true;
+    job->ticket = hand->query.ticket;
+    job->asked = hand->query.request;
     facts = facts_of(job, &hand->query);
     facts.redactor = &self->redactor;
-    job->redacted =
-        answer_compose(hand->answer, &facts, &job->text, &job->metadata, &job->whole) > 0;
-    note_failures(self, job);
+    if (hand->raw)
+        compose_raw(hand, &facts, job);
+    else
+        job->redacted =
+            answer_compose(hand->answer, &facts, &job->text, &job->metadata, &job->whole) > 0;
+    submit_note_failures(self, job->id, job->worker);
     committer_submit(self->committer, job);
 }
 
@@ -149,6 +171,27 @@ static void see_conversation(void *context, const struct delivery_record *record
     buffer_add(context, record->conversation_id);
 }
 
+/* Appends the answer in hand as it is kept when it cannot be committed any more; returns whether
+ * something was taken out. */
+static bool keep_in_hand(struct server *self, struct buffer *ret_text)
+{
+    const struct answer_in_hand *hand = &self->in_hand;
+    struct answer answer = *hand->answer;
+    struct buffer text;
+    bool plain = true, redacted;
+
+    buffer_init(&text);
+    if (hand->raw && body_query_text(hand->frame, hand->count, &text, &plain) == 0)
+        answer =
+            (struct answer){.kind = plain ? ANSWER_TEXT : ANSWER_JSON, .body = buffer_span(&text)};
+    if (plain)
+        redacted = answer_keep(&answer, &self->redactor, ret_text) > 0;
+    else
+        redacted = answer_keep(&answer, NULL, ret_text) > 0; /* base64: redacting would damage it */
+    buffer_done(&text);
+    return redacted;
+}
+
 void submit_gone(struct server *self, const struct action *action)
 {
     struct span nobody = span_str("");
@@ -170,7 +213,7 @@ void submit_gone(struct server *self, const struct action *action)
     job->attempt = action->attempt;
     memcpy(job->worker, action->worker, sizeof job->worker);
     memcpy(job->service, action->service, sizeof job->service);
-    job->redacted = answer_keep(answer, &self->redactor, &job->text) > 0;
+    job->redacted = keep_in_hand(self, &job->text);
     committer_submit(self->committer, job);
 }
 
@@ -198,7 +241,7 @@ void submit_late(struct server *self, const struct action *action)
                   hand->row.from_session);
     job->attempt = action->attempt;
     memcpy(job->worker, action->worker, sizeof job->worker);
-    job->redacted = answer_keep(hand->answer, &self->redactor, &job->text) > 0;
+    job->redacted = keep_in_hand(self, &job->text);
     committer_submit(self->committer, job);
 }
 
@@ -213,11 +256,23 @@ static void submit_dead(struct server *self, int64_t now_us, const struct action
 
     job->settles = true;
     message_read(&row->columns, &query);
+    job->ticket = query.ticket;
+    job->asked = query.request;
     facts = facts_of(job, &query);
     facts.redactor = &self->redactor;
     job->redacted = dead_compose(span_str(job->reason), &facts, &job->text, &job->metadata) > 0 ||
                     redact_shows(span_str(job->reason)); /* door.c has, before it was cut */
-    note_failures(self, job);
+    submit_note_failures(self, job->id, job->worker);
+    committer_submit(self->committer, job);
+}
+
+/* Its client has taken it back: nobody is told anything any more. */
+static void submit_drop(struct server *self, int64_t now_us, const struct action *action,
+                        const struct tail_row *row)
+{
+    struct job *job = new_job(self, JOB_DROP, now_us, action, row);
+
+    job->settles = true;
     committer_submit(self->committer, job);
 }
 
@@ -238,6 +293,12 @@ static void submit_record(struct server *self, int64_t now_us, const struct acti
     committer_submit(self->committer, job);
 }
 
+/* The core waits until what ACTION asks for has ended. */
+static bool is_end(const struct action *action)
+{
+    return action->kind == ACTION_DEAD || action->kind == ACTION_DROP;
+}
+
 /* ACTION's query wants no answer any more. ROW: NULL when it is gone. */
 static void submit_over(struct server *self, int64_t now_us, const struct action *action,
                         const struct tail_row *row)
@@ -245,7 +306,7 @@ static void submit_over(struct server *self, int64_t now_us, const struct action
     struct event event = {.kind = EVENT_ENDED};
     bool claimed = action->claimed && action->kind != ACTION_CLAIM; /* that has not been done */
 
-    submit_end(self, action->id, row, claimed, action->kind == ACTION_DEAD);
+    submit_end(self, action->id, row, claimed, is_end(action));
     if (action->kind == ACTION_CLAIM) {
         event.kind = EVENT_CLAIMED;
         event.claimed.id = action->id;
@@ -253,7 +314,7 @@ static void submit_over(struct server *self, int64_t now_us, const struct action
     } else {
         event.ended.id = action->id;
     }
-    if (action->kind != ACTION_DEAD)
+    if (!is_end(action))
         dispatch_feed(self->dispatch, now_us, &event);
 }
 
@@ -277,6 +338,8 @@ static void submit_row(struct server *self, int64_t now_us, const struct action 
 
     if (action->kind == ACTION_DEAD)
         submit_dead(self, now_us, action, row);
+    else if (action->kind == ACTION_DROP)
+        submit_drop(self, now_us, action, row);
     else if (action->kind == ACTION_CLAIM && (row->read || !intake_is_live(row, utc_us)))
         submit_over(self, now_us, action, row);
     else if (action->kind == ACTION_CLAIM && action->attempt == 1 &&
@@ -295,7 +358,7 @@ static bool holds(const struct server *self, const struct action *action)
 
     if (action->kind == ACTION_RECORD)
         return place == PLACE_LEASED;
-    return action->kind == ACTION_DEAD || (place != PLACE_UNKNOWN && place != PLACE_COMMITTING);
+    return is_end(action) || (place != PLACE_UNKNOWN && place != PLACE_COMMITTING);
 }
 
 /* False when the row cannot be read just now. */

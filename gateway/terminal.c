@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "gateway/escape.h"
+#include "proto/escape.h"
 
 bool terminal_is(int descriptor)
 {

@@ -192,6 +192,7 @@ static void retire(struct server *self)
     job->retention.keep_s = self->config.keep_us / 1000000;
     job->retention.dead_s = self->config.dead_us / 1000000;
     job->retention.audit_s = self->config.audit_us / 1000000;
+    job->retention.request_s = self->config.client_coalesce_us / 1000000 + 1;
     job->limit = RETIRED_AT_ONCE;
     committer_submit(self->committer, job);
     self->upkeep.retiring = true;

@@ -22,6 +22,8 @@ struct workers {
     struct timers *timers;
     struct pending *pending;
     struct worker *all_first, *all_last; /* idle ones for all services */
+    size_t for_all;                      /* registered for all services */
+    int64_t left_us;                     /* when the last of those left; 0: none did */
     uint64_t named;                      /* names given */
     struct recent recent[RECENT];
 };
@@ -44,7 +46,7 @@ void workers_destroy(struct workers **self)
     if (!*self)
         return;
     while ((node = table_walk(&(*self)->table, NULL)))
-        workers_remove(*self, table_owner(node, struct worker, node));
+        workers_remove(*self, 0, table_owner(node, struct worker, node));
     table_done(&(*self)->table);
     free(*self);
     *self = NULL;
@@ -118,6 +120,7 @@ struct worker *workers_add(struct workers *self, int64_t now_us, const struct pe
     worker->envelope = *envelope;
     worker->options = *options;
     worker->service = own;
+    self->for_all += !own;
     worker->since_us = worker->heard_us = worker->sent_us = now_us;
     if (options->name[0] == '\0')
         snprintf(worker->options.name, sizeof worker->options.name, "worker-%llu",
@@ -125,12 +128,12 @@ struct worker *workers_add(struct workers *self, int64_t now_us, const struct pe
     worker->timer.kind = TIMER_WORKER;
     table_add(&self->table, &worker->node, hash_peer(self, peer));
     idle_join(self, worker);
-    if (protocol != WORKER_REQ)
+    if (worker_beats(protocol))
         workers_rearm(self, worker, now_us);
     return worker;
 }
 
-void workers_remove(struct workers *self, struct worker *worker)
+void workers_remove(struct workers *self, int64_t now_us, struct worker *worker)
 {
     assert(!worker->leases);
     idle_leave(self, worker);
@@ -139,7 +142,11 @@ void workers_remove(struct workers *self, struct worker *worker)
         if (self->recent[i].worker == worker)
             self->recent[i].worker = NULL;
     table_remove(&self->table, &worker->node);
-    if (worker->service) {
+    if (!worker->service) {
+        self->for_all--;
+        self->left_us = now_us;
+    } else {
+        worker->service->left_us = now_us;
         worker->service->workers--;
         pending_release(self->pending, worker->service);
     }
@@ -210,12 +217,22 @@ bool workers_any_idle(const struct workers *self)
     return self->all_first != NULL;
 }
 
+bool workers_serve(const struct workers *self, const struct service *service)
+{
+    return self->for_all > 0 || (service && service->workers > 0);
+}
+
+int64_t workers_left(const struct workers *self, const struct service *service)
+{
+    return service && service->left_us > self->left_us ? service->left_us : self->left_us;
+}
+
 int64_t workers_silent_from(const struct workers *self, const struct worker *worker)
 {
     int64_t interval_us =
         worker->options.interval_ms ? (int64_t)worker->options.interval_ms * 1000 : self->beat_us;
 
-    if (worker->protocol == WORKER_REQ || (worker->in_flight > 0 && !worker->options.heartbeats))
+    if (!worker_beats(worker->protocol) || (worker->in_flight > 0 && !worker->options.heartbeats))
         return INT64_MAX;
     return worker->heard_us + WORKERS_MISSED_BEATS * interval_us;
 }
@@ -257,5 +274,21 @@ const char *worker_service(const struct worker *worker)
 
 const char *worker_protocol_name(enum worker_protocol protocol)
 {
-    return protocol == WORKER_REQ ? "REQ" : "MDP/0.2";
+    static const char *const name[WORKER_PROTOCOLS] = {"MDP/0.2", "MDP/0.1", "REQ", "REP"};
+    return name[protocol];
+}
+
+bool worker_is_majordomo(enum worker_protocol protocol)
+{
+    return protocol == WORKER_MDP_02 || protocol == WORKER_MDP_01;
+}
+
+bool worker_beats(enum worker_protocol protocol)
+{
+    return worker_is_majordomo(protocol);
+}
+
+bool worker_is_dismissed(enum worker_protocol protocol)
+{
+    return protocol != WORKER_REQ;
 }

@@ -3,9 +3,9 @@
  *  W1. A worker with a free slot stands in the idle list of its service, least recently used first;
  *      one registered for all services (`*`) in a list of its own.
  *
- *  W2. An MDP worker is alive while it was heard within 3 of its heartbeat intervals; while it is
- *      busy this holds only when it said that it heartbeats then. A REQ worker cannot heartbeat:
- *      its lease decides.
+ *  W2. A Majordomo worker, of either version, is alive while it was heard within 3 of its heartbeat
+ *      intervals; while it is busy this holds only when it said that it heartbeats then. A plain
+ *      REQ or REP worker cannot heartbeat: its lease decides.
  *
  *  W3. A worker that is full (its ZeroMQ queue) gets nothing until it is heard again; one that
  *      works on nothing any more, its leases all being over, is given up instead. */
@@ -24,7 +24,10 @@ enum core_timer { TIMER_WORKER, TIMER_LEASE, TIMER_HOLD, TIMER_BACKOFF, TIMER_RE
 
 enum worker_protocol {
     WORKER_MDP_02, /* Majordomo 0.2 */
-    WORKER_REQ     /* a plain REQ socket: READY, query, answer, query … */
+    WORKER_MDP_01, /* Majordomo 0.1: the same in other frames, without PARTIAL */
+    WORKER_REQ,    /* a plain REQ socket: READY, query, answer, query … */
+    WORKER_REP,    /* a plain REP socket that the gateway dials: query, answer, query … */
+    WORKER_PROTOCOLS
 };
 
 /* The frames that a bare peer's socket puts in front, echoed verbatim in front of what it gets. */
@@ -48,7 +51,7 @@ struct worker {
     uint32_t in_flight;                  /* leases it has */
     struct lease *leases;                /* inflight's: what it works on */
     bool stalled;                        /* W3 */
-    struct timer timer;                  /* its next heartbeat and look at its life; not for REQ */
+    struct timer timer; /* its next heartbeat and look at its life; not for REQ and REP */
     /* workers' own */
     struct table_node node;
     struct worker *idle_next, *idle_previous;
@@ -67,7 +70,7 @@ struct worker *workers_add(struct workers *self, int64_t now_us, const struct pe
                            enum worker_protocol protocol, const struct envelope *envelope,
                            struct span service, const struct worker_options *options);
 /* Forgets WORKER, whose leases must be gone, and frees it. */
-void workers_remove(struct workers *self, struct worker *worker);
+void workers_remove(struct workers *self, int64_t now_us, struct worker *worker);
 struct worker *workers_find(const struct workers *self, const struct peer *peer);
 /* It said something: it lives, and may be served again (W3). */
 void workers_heard(struct workers *self, struct worker *worker, int64_t now_us);
@@ -86,6 +89,11 @@ struct worker *workers_pick(const struct workers *self, const struct service *se
 void workers_chose(struct workers *self, struct worker *worker, uint64_t conversation);
 /* True when a worker for all services is free. */
 bool workers_any_idle(const struct workers *self);
+/* True when somebody, free or not, is registered for SERVICE (NULL: one that nobody named) or for
+ * all services. */
+bool workers_serve(const struct workers *self, const struct service *service);
+/* When the last one left who was; 0: nobody was, as far as is known. */
+int64_t workers_left(const struct workers *self, const struct service *service);
 /* When WORKER counts as gone unless it is heard (W2); INT64_MAX when silence proves nothing. */
 int64_t workers_silent_from(const struct workers *self, const struct worker *worker);
 /* How often we beat to WORKER, microseconds: at our interval, or at its own when that is smaller.
@@ -97,8 +105,16 @@ void workers_rearm(struct workers *self, struct worker *worker, int64_t now_us);
 size_t workers_count(const struct workers *self);
 /* Walks all workers in no order; start with NULL. */
 struct worker *workers_walk(const struct workers *self, const struct worker *after);
-/* "MDP/0.2" or "REQ". */
+/* "MDP/0.2", "MDP/0.1", "REQ" or "REP". */
 const char *worker_protocol_name(enum worker_protocol protocol);
+/* It speaks Majordomo; else it is plain: it has one query at a time, and whatever it says is its
+ * answer. */
+bool worker_is_majordomo(enum worker_protocol protocol);
+/* It heartbeats and is beaten to (W2). */
+bool worker_beats(enum worker_protocol protocol);
+/* It is told when it is given up: by a DISCONNECT, or as its connection, which is ours, ends. A REQ
+ * worker cannot be: it would take that for a query. */
+bool worker_is_dismissed(enum worker_protocol protocol);
 /* The name of the service a worker registered for. */
 const char *worker_service(const struct worker *worker);
 

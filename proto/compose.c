@@ -1,8 +1,8 @@
 /* The reply row that is made of a worker's answer, redacted and cut (proto/message.h). */
 #include <assert.h>
 
+#include "proto/compose_parts.h"
 #include "proto/jtext.h"
-#include "proto/message.h"
 #include "proto/utf8.h"
 
 /* The members of an answer object that we look at; size 0 when absent. */
@@ -39,31 +39,14 @@ static void members_read(struct span object, struct members *ret_members)
 
 /* --- redacting --- */
 
-/* TEXT redacted: as it is, or in STORE. */
 static struct span redact_text(struct draft *self, struct span text, struct buffer *store)
 {
-    const struct rewriter *redactor = self->facts.redactor;
-    struct buffer repaired;
-    struct span clean = text;
-
-    if (!redactor)
-        return text;
-    buffer_init(&repaired);
-    if (!utf8_valid(text)) {
-        utf8_repair(&repaired, text);
-        clean = buffer_span(&repaired);
-    }
-    int count = redactor->run(redactor->context, span_of(NULL, 0), clean, store);
-    buffer_done(&repaired);
-    self->redacted += count;
-    return count > 0 ? buffer_span(store) : text;
+    return parts_redact_text(self->facts.redactor, text, store, &self->redacted);
 }
 
 static struct span redact_json(struct draft *self, struct span json, struct buffer *store)
 {
-    int count = self->facts.redactor ? jrewrite(json, self->facts.redactor, store) : 0;
-    self->redacted += count;
-    return count > 0 ? buffer_span(store) : json;
+    return parts_redact_json(self->facts.redactor, json, store, &self->redacted);
 }
 
 /* An object of those members of BODY that get into the reply: only they are redacted and counted.
@@ -117,13 +100,6 @@ static void draft_done(struct draft *self)
 
 /* --- the parts --- */
 
-/* Appends TOOK_US as seconds with three decimals. */
-static void put_seconds(struct buffer *ret_text, int64_t took_us)
-{
-    int64_t took_ms = took_us > 0 ? took_us / 1000 + (took_us % 1000 >= 500) : 0;
-    buffer_format(ret_text, "%lld.%03d", (long long)(took_ms / 1000), (int)(took_ms % 1000));
-}
-
 /* Appends the start of an object of TYPE, and its `"query_id":…` as the query had it, m<id> when it
  * had none. */
 static void put_head(struct buffer *ret_text, const char *type, const struct reply_facts *facts)
@@ -148,7 +124,7 @@ static void put_missing(struct buffer *ret_text, const struct members *members,
         jtext_member(ret_text, "llm_type", span_str("unknown"));
     if (!members->took.size) {
         jtext_member_raw(ret_text, "response_time_sec", span_str(""));
-        put_seconds(ret_text, facts->took_us);
+        parts_seconds(ret_text, facts->took_us);
     }
 }
 
@@ -179,24 +155,7 @@ static void put_plain(const struct draft *self, struct buffer *ret_text)
         buffer_add(ret_text, self->members.answer);
 }
 
-/* Appends the metadata of a reply without its closing brace. */
-static void put_metadata(struct buffer *ret_metadata, const struct reply_facts *facts)
-{
-    buffer_byte(ret_metadata, '{');
-    jtext_member_integer(ret_metadata, "in_reply_to", facts->message_id);
-    jtext_member(ret_metadata, "service", facts->service);
-    jtext_member(ret_metadata, "worker", facts->worker);
-    jtext_member_integer(ret_metadata, "attempt", facts->attempt);
-    jtext_member_raw(ret_metadata, "response_time_sec", span_str(""));
-    put_seconds(ret_metadata, facts->took_us);
-}
-
 /* --- cutting --- */
-
-static bool is_long(struct span text)
-{
-    return text.size > LIMIT_REPLY_CHARS && utf8_count(text) > LIMIT_REPLY_CHARS;
-}
 
 /* What of the worker's members besides its answer stays in a response that is too long. */
 enum keep { KEEP_ALL, KEEP_NO_SOURCES, KEEP_KNOWN, KEEP_NONE };
@@ -293,8 +252,8 @@ int answer_compose(const struct answer *answer, const struct reply_facts *facts,
         put_plain(&draft, ret_text);
     else
         put_response(&draft, ret_text);
-    cut = is_long(span_of(ret_text->data + start, ret_text->size - start));
-    sources = draft.plain && is_long(draft.members.sources);
+    cut = parts_is_long(span_of(ret_text->data + start, ret_text->size - start));
+    sources = draft.plain && parts_is_long(draft.members.sources);
     if (cut || sources)
         length = utf8_count(span_of(ret_text->data + start, ret_text->size - start));
     if (cut)
@@ -303,13 +262,11 @@ int answer_compose(const struct answer *answer, const struct reply_facts *facts,
         ret_whole->size = whole;
         buffer_add(ret_whole, draft.body);
     }
-    put_metadata(ret_metadata, &draft.facts);
+    parts_metadata(ret_metadata, &draft.facts);
     if (draft.plain && draft.members.sources.size)
         jtext_member_raw(ret_metadata, "sources", sources ? span_str("[]") : draft.members.sources);
-    if (cut || sources) {
-        jtext_member_raw(ret_metadata, "truncated", span_str("true"));
-        jtext_member_integer(ret_metadata, "full_length", (int64_t)length);
-    }
+    if (cut || sources)
+        parts_cut(ret_metadata, length);
     buffer_byte(ret_metadata, '}');
     draft_done(&draft);
     return draft.redacted;
@@ -341,7 +298,7 @@ int dead_compose(struct span reason, const struct reply_facts *facts, struct buf
     jtext_member_integer(ret_text, "attempts", facts->attempt);
     buffer_byte(ret_text, '}');
 
-    put_metadata(ret_metadata, &draft.facts);
+    parts_metadata(ret_metadata, &draft.facts);
     jtext_member_raw(ret_metadata, "dead", span_str("true"));
     buffer_byte(ret_metadata, '}');
     draft_done(&draft);

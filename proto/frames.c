@@ -5,6 +5,17 @@
 #include "proto/mdp.h"
 #include "proto/space.h"
 
+/* True for what the codec mdp_worker_msg or mdp_client_msg of libmajordomo makes: the signature
+ * 0xAAA0 + n, one byte of message id, and the header as a string with its length before it. */
+static bool is_zproto(struct span first)
+{
+    static const char name[] = {6, 'M', 'D', 'P'};
+    if (first.size < 3 + sizeof name + 3)
+        return false;
+    return (unsigned char)first.data[0] == 0xaa && ((unsigned char)first.data[1] & 0xf0) == 0xa0 &&
+           memcmp(first.data + 3, name, sizeof name) == 0;
+}
+
 /* The form that a first frame announces. */
 static enum frames_form form_of(struct span first)
 {
@@ -18,7 +29,7 @@ static enum frames_form form_of(struct span first)
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (span_is(first, known[i].header))
             return known[i].form;
-    return FRAMES_BARE;
+    return is_zproto(first) ? FRAMES_ZPROTO : FRAMES_BARE;
 }
 
 /* Leading frames that are an envelope: 0, 1 or 2. */
@@ -44,7 +55,8 @@ int frames_read(const struct span *frame, size_t count, struct frames *ret_frame
             return -1;
         frames.form = form_of(frame[frames.envelope]);
     }
-    frames.body = frames.envelope + (frames.form == FRAMES_BARE ? 0 : 1);
+    bool header = frames.form != FRAMES_BARE && frames.form != FRAMES_ZPROTO;
+    frames.body = frames.envelope + (header ? 1 : 0);
     *ret_frames = frames;
     return 0;
 }

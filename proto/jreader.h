@@ -1,4 +1,4 @@
-/* Where a JSON scanner stands in a text: shared by jtext.c and jtext_string.c only. */
+/* Where a scanner stands in a text: shared by files of proto/ only. */
 #ifndef TAILGATE_PROTO_JREADER_H
 #define TAILGATE_PROTO_JREADER_H
 

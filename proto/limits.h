@@ -10,6 +10,9 @@
 #define LIMIT_SERVICE 100            /* a service name */
 #define LIMIT_WORKER_NAME 64         /* a worker's name as given in READY */
 #define LIMIT_CONVERSATION_ID 200 /* a conversation id: a topic holds it (<= 245 with its kind) */
+#define LIMIT_TOPIC 245           /* a topic of an event */
+#define LIMIT_EVENT_TEXT 16384    /* of an answer's text in one event; more makes more events */
+#define LIMIT_SESSION_TOKEN 200   /* a session token that a client names */
 #define LIMIT_OPTIONS_SIZE 65536  /* the JSON frame of READY */
 #define LIMIT_JSON_DEPTH 64       /* nesting of JSON that comes from outside */
 #define LIMIT_JSON_NUMBER 1000    /* one JSON number; Python refuses whole ones above 4300 digits */
@@ -19,5 +22,13 @@
 #define LIMIT_WORKERS 10000       /* workers registered at once */
 #define LIMIT_SERVICES 10000      /* services known at once (backlog, workers or in flight) */
 #define LIMIT_QUERY_ID 4096       /* a query_id that is echoed; a longer one is left out */
+#define LIMIT_BODY_FRAMES 56      /* body frames of one request or answer */
+#define LIMIT_BODY_IN_ROW 36864   /* all frames of a body that stands in its row as base64 */
+#define LIMIT_CLIENTS 10000       /* client connections with open requests */
+#define LIMIT_REQUESTS 100000     /* clients' requests that are open at once */
+#define LIMIT_REQUEST_SIZE (8u << 20) /* all frames of a request together */
+#define LIMIT_CLIENT_WAITING 1000 /* requests of one connection that wait beyond client.window */
+#define LIMIT_CLIENT_BYTES (64u << 20)   /* held for one client connection */
+#define LIMIT_CLIENTS_BYTES (256u << 20) /* held for all of them */
 
 #endif

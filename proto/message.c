@@ -42,6 +42,7 @@ struct members {
     struct span query_id;
     struct span service;
     struct span action;
+    struct span gate; /* in metadata: what marks a request */
 };
 
 static void members_read(struct span object, struct members *members)
@@ -49,14 +50,21 @@ static void members_read(struct span object, struct members *members)
     const struct jtext_wanted wanted[] = {{"type", &members->type},
                                           {"query_id", &members->query_id},
                                           {"service", &members->service},
-                                          {"action_type", &members->action}};
+                                          {"action_type", &members->action},
+                                          {"gate", &members->gate}};
     jtext_pick(object, wanted, sizeof wanted / sizeof wanted[0]);
+}
+
+/* True when VALUE is there and is a string. */
+static bool is_string(struct span value)
+{
+    return value.size && jtext_type(value) == JTEXT_STRING;
 }
 
 /* True when VALUE is there and is the string TEXT. */
 static bool string_is(struct span value, const char *text)
 {
-    return value.size && jtext_type(value) == JTEXT_STRING && jtext_is(value, text);
+    return is_string(value) && jtext_is(value, text);
 }
 
 /* Copies the service that VALUE names; false when it names none. */
@@ -91,6 +99,40 @@ static enum message_kind read_text(struct span text, struct members *members)
     return object ? MESSAGE_BROKEN_JSON : MESSAGE_OTHER;
 }
 
+/* Reads metadata.gate: a request, or nothing when anything about it is odd. */
+static void read_gate(struct span gate, struct message *message)
+{
+    struct span protocol = {NULL, 0}, body = {NULL, 0}, from = {NULL, 0}, ticket = {NULL, 0};
+    const struct jtext_wanted wanted[] = {
+        {"protocol", &protocol}, {"body", &body}, {"from", &from}, {"ticket", &ticket}};
+    enum body_form form;
+
+    if (gate.size == 0 || jtext_type(gate) != JTEXT_OBJECT)
+        return;
+    jtext_pick(gate, wanted, sizeof wanted / sizeof wanted[0]);
+    bool majordomo = string_is(protocol, "MDP/0.1") || string_is(protocol, "MDP/0.2");
+    if (!majordomo && !string_is(protocol, "REQ"))
+        return;
+    if (!is_string(from) || !is_string(body))
+        return;
+    if (!body_form_read(span_of(body.data + 1, body.size - 2), &form))
+        return;
+    if (ticket.size && jtext_type(ticket) != JTEXT_BOOL)
+        return;
+    message->request = true;
+    message->majordomo = majordomo;
+    message->ticket = span_is(ticket, "true");
+    message->body = form;
+}
+
+/* What a request is, whose text alone would be KIND. */
+static enum message_kind kind_of_request(enum message_kind kind, enum body_form body)
+{
+    if (kind == MESSAGE_NOT_TEXT || kind == MESSAGE_NOT_UTF8)
+        return kind;
+    return kind == MESSAGE_QUERY && body == BODY_TEXT ? MESSAGE_QUERY : MESSAGE_QUESTION;
+}
+
 void message_read(const struct message_row *row, struct message *ret_message)
 {
     struct message message = {.kind = MESSAGE_NOT_TEXT};
@@ -107,11 +149,29 @@ void message_read(const struct message_row *row, struct message *ret_message)
     bool asks = string_is(meta.action, "question") || string_is(meta.action, "query");
     if (asks && (message.kind == MESSAGE_OTHER || message.kind == MESSAGE_BROKEN_JSON))
         message.kind = MESSAGE_QUESTION;
+    read_gate(meta.gate, &message);
+    if (message.request)
+        message.kind = kind_of_request(message.kind, message.body);
     if (message.kind == MESSAGE_QUERY && body.query_id.size <= LIMIT_QUERY_ID)
         message.query_id = body.query_id;
     if (!read_service(meta.service, message.service))
         read_service(body.service, message.service);
     *ret_message = message;
+}
+
+void message_compose_gate(struct span service, const char *protocol, enum body_form body,
+                          struct span from, bool ticket, struct buffer *ret_metadata)
+{
+    buffer_byte(ret_metadata, '{');
+    jtext_member(ret_metadata, "action_type", span_str("question"));
+    jtext_member(ret_metadata, "service", service);
+    jtext_member_raw(ret_metadata, "gate", span_str("{"));
+    jtext_member(ret_metadata, "protocol", span_str(protocol));
+    jtext_member(ret_metadata, "body", span_str(body_form_name(body)));
+    jtext_member(ret_metadata, "from", from);
+    if (ticket)
+        jtext_member_raw(ret_metadata, "ticket", span_str("true"));
+    buffer_text(ret_metadata, "}}");
 }
 
 static void put_delivery(const struct delivery *delivery, struct buffer *ret_json)

@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "proto/body.h"
 #include "proto/buffer.h"
 #include "proto/jrewrite.h"
 #include "proto/limits.h"
@@ -38,6 +39,11 @@ struct message {
     struct span query_id; /* raw JSON value of a MESSAGE_QUERY's query_id (borrowed from the row);
                            * size 0 when absent or larger than LIMIT_QUERY_ID */
     char service[LIMIT_SERVICE + 1]; /* decoded; "" when neither metadata nor message names one */
+    bool request;        /* metadata.gate marks the row as a client's request (WIRE.md); false when
+                          * there is anything odd about it, and then so are the next two */
+    bool majordomo;      /* a request that came by Majordomo: it reaches a raw worker as it came */
+    bool ticket;         /* a request that its client comes back for (proto/ticket.h) */
+    enum body_form body; /* how the frames of a request stand in the row; else BODY_TEXT */
 };
 
 /* A short name for KIND as logs, counters and status show it ("query", "broken-json", …). */
@@ -50,7 +56,9 @@ bool message_service_ok(struct span name);
 /* Says what ROW is. Never fails: everything is one of the kinds. The service is metadata.service,
  * else the JSON member service; one that is not a string or not message_service_ok() counts as
  * absent. A question (MESSAGE_QUESTION) takes precedence over broken JSON, never over
- * MESSAGE_QUERY, RESPONSE, EMPTY, NOT_UTF8 or NOT_TEXT. */
+ * MESSAGE_QUERY, RESPONSE, EMPTY, NOT_UTF8 or NOT_TEXT. A request whose body is text is a
+ * MESSAGE_QUERY or else a question even where it is empty or looks like a response; one whose body
+ * is not text is a question always: its asker gets the answer's text. */
 void message_read(const struct message_row *row, struct message *ret_message);
 
 /* The service that is to answer the query MESSAGE: its own, else ROLE (of the addressed session;
@@ -68,11 +76,19 @@ struct delivery {
     struct span token;
 };
 
+/* Appends metadata for a request: {"action_type":"question","service":…,"gate":{"protocol","body",
+ * "from"}}, and "ticket":true in gate when TICKET. PROTOCOL is "MDP/0.1", "MDP/0.2" or "REQ"; FROM
+ * says who asks ("uid:1000", "tcp"). */
+void message_compose_gate(struct span service, const char *protocol, enum body_form body,
+                          struct span from, bool ticket, struct buffer *ret_metadata);
+
 /* Appends what a worker receives for a row that message_read() found to be a query: one JSON object
  * on one line (raw line breaks between members become blanks). A JSON query keeps every byte of its
  * members, except that a member "delivery" of its own is dropped; plain text becomes
  * {"type":"query","query_id":"m<id>","question":…,"metadata":…}, metadata being the row's JSON
- * object, left out when there is none or when it is nested too deeply to be wrapped. */
+ * object, left out when there is none or when it is nested too deeply to be wrapped.
+ * A request whose frames do not stand in the row as text is handed in with the text of
+ * body_query_text() in its place, as a MESSAGE_QUESTION where that is plain, else MESSAGE_QUERY. */
 void message_compose_query(const struct message_row *row, const struct message *message,
                            const struct delivery *delivery, struct buffer *ret_json);
 

@@ -65,6 +65,14 @@ static int read_holding(struct span value, struct worker_options *options)
     return 0;
 }
 
+static int read_format(struct span value, struct worker_options *options)
+{
+    if (jtext_type(value) != JTEXT_STRING)
+        return -1;
+    options->wants_query = jtext_is(value, "query");
+    return options->wants_query || jtext_is(value, "raw") ? 0 : -1;
+}
+
 int options_read(struct span options, struct worker_options *ret_options)
 {
     struct worker_options read = {.name = "", .slots = 1, .heartbeats = false, .interval_ms = 0};
@@ -90,6 +98,8 @@ int options_read(struct span options, struct worker_options *ret_options)
     }
     if (jtext_find(options, "holding", &value) && read_holding(value, &read) < 0)
         return -1;
+    if (jtext_find(options, "format", &value) && read_format(value, &read) < 0)
+        return -1;
     *ret_options = read;
     return 0;
 }
@@ -105,6 +115,8 @@ void options_write(const struct worker_options *options, struct buffer *ret_json
         jtext_member_integer(ret_json, "interval", options->interval_ms);
     if (options->holding.size)
         jtext_member_raw(ret_json, "holding", options->holding);
+    if (options->wants_query)
+        jtext_member(ret_json, "format", span_str("query"));
     buffer_byte(ret_json, '}');
 }
 

@@ -16,6 +16,8 @@ struct worker_options {
     /* The tokens of what it still works on, or has not yet handed the answer over of: a JSON array
      * of at most LIMIT_SLOTS strings, borrowed; size 0 when not given. */
     struct span holding;
+    bool wants_query; /* "format":"query": it gets clients' requests as JSON queries, too; false
+                       * when it said "raw" or nothing */
 };
 
 /* Reads OPTIONS (size 0: nothing given). Unknown members are ignored. Returns 0, or -1 when it is

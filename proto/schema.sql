@@ -95,7 +95,8 @@ CREATE TABLE IF NOT EXISTS tailgate_ended (
     message_id INTEGER PRIMARY KEY
 );
 
--- Conversations that `tailgate ask` made for itself, to be cleaned up after their time.
+-- Conversations that `tailgate ask`, or the gateway for a client, made for itself, to be cleaned up after
+-- their time.
 CREATE TABLE IF NOT EXISTS tailgate_made (
     conversation_id TEXT PRIMARY KEY,
     expires_at TEXT NOT NULL,
@@ -103,3 +104,39 @@ CREATE TABLE IF NOT EXISTS tailgate_made (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS tailgate_made_live ON tailgate_made (expires_at) WHERE last_id IS NULL;
 CREATE INDEX IF NOT EXISTS tailgate_made_over ON tailgate_made (expires_at) WHERE last_id IS NOT NULL;
+
+-- Conversations that the gateway made for a client of its gate: who asks, and whom. They stand in
+-- tailgate_made, too.
+CREATE TABLE IF NOT EXISTS tailgate_client (
+    conversation_id TEXT PRIMARY KEY,
+    principal TEXT NOT NULL, -- "uid:1000", "tcp"
+    service TEXT NOT NULL,
+    made_at TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS tailgate_client_asks ON tailgate_client (principal, service, made_at);
+
+-- Requests of clients, for as long as the same one, asked again, is to attach to its row.
+CREATE TABLE IF NOT EXISTS tailgate_request (
+    message_id INTEGER PRIMARY KEY,
+    digest BLOB NOT NULL, -- of principal, service and body
+    reply_id INTEGER,     -- its reply row, while nobody is known to have had that
+    asked_at TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS tailgate_request_digest ON tailgate_request (digest);
+
+-- What a request can be asked for by, later (titanic.request).
+CREATE TABLE IF NOT EXISTS tailgate_ticket (
+    ticket TEXT PRIMARY KEY,
+    message_id INTEGER NOT NULL,
+    reply_id INTEGER, -- the reply row, once it is there
+    expires_at TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS tailgate_ticket_message ON tailgate_ticket (message_id);
+CREATE INDEX IF NOT EXISTS tailgate_ticket_over ON tailgate_ticket (expires_at);
+
+-- Bodies that do not stand in their row: the packed frames of a request or of a raw answer.
+CREATE TABLE IF NOT EXISTS tailgate_blob (
+    message_id INTEGER PRIMARY KEY, -- of the row whose body it is
+    kept_at TEXT NOT NULL,
+    data BLOB NOT NULL
+);

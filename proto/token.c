@@ -6,7 +6,6 @@
 
 #define LAYOUT_VERSION 1 /* of what is hashed; part of it, so that layouts never meet */
 #define LAYOUT_SIZE (1 + 8 + 4 + TOKEN_DIGEST_SIZE)
-#define MAC_TEXT_SIZE 22 /* characters of base64url that TOKEN_MAC_SIZE bytes make */
 
 static_assert(TOKEN_KEY_SIZE >= crypto_generichash_KEYBYTES_MIN, "key too short");
 static_assert(TOKEN_KEY_SIZE <= crypto_generichash_KEYBYTES_MAX, "key too long");
@@ -72,7 +71,7 @@ size_t token_make(const struct token_key *key, int64_t message_id, uint32_t atte
 {
     assert(message_id > 0 && attempt > 0);
     unsigned char mac[TOKEN_MAC_SIZE];
-    char mac_text[MAC_TEXT_SIZE + 1];
+    char mac_text[TOKEN_MAC_TEXT_SIZE + 1];
 
     make_mac(key, message_id, attempt, digest, mac);
     sodium_bin2base64(mac_text, sizeof mac_text, mac, sizeof mac,
@@ -81,61 +80,6 @@ size_t token_make(const struct token_key *key, int64_t message_id, uint32_t atte
         snprintf(ret_text, TOKEN_SIZE, "%lld.%u.%s", (long long)message_id, attempt, mac_text);
     assert(size > 0 && size < TOKEN_SIZE);
     return (size_t)size;
-}
-
-/* Reads a decimal number from 1 to MAX without sign or leading zero, and the point behind it, at
- * *AT; moves *AT. Returns 0 when there is none. */
-static uint64_t take_number(struct span text, size_t *at, uint64_t max)
-{
-    uint64_t number = 0;
-    size_t i = *at;
-    if (i < text.size && text.data[i] == '0')
-        return 0;
-    for (; i < text.size && text.data[i] >= '0' && text.data[i] <= '9'; i++) {
-        uint64_t digit = (uint64_t)(text.data[i] - '0');
-        if (number > (max - digit) / 10)
-            return 0;
-        number = number * 10 + digit;
-    }
-    if (i == text.size || text.data[i] != '.')
-        return 0;
-    *at = i + 1;
-    return number;
-}
-
-/* Reads a MAC's text; -1 unless it is the one spelling that encoding gives. libsodium's decoder
- * alone does not see to that: it takes any byte above 0x7f for '_'. */
-static int read_mac(const char *text, unsigned char ret_mac[TOKEN_MAC_SIZE])
-{
-    char again[MAC_TEXT_SIZE + 1];
-    size_t size = 0;
-
-    if (sodium_base642bin(ret_mac, TOKEN_MAC_SIZE, text, MAC_TEXT_SIZE, NULL, &size, NULL,
-                          sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
-        size != TOKEN_MAC_SIZE)
-        return -1;
-    sodium_bin2base64(again, sizeof again, ret_mac, TOKEN_MAC_SIZE,
-                      sodium_base64_VARIANT_URLSAFE_NO_PADDING);
-    return memcmp(again, text, MAC_TEXT_SIZE) == 0 ? 0 : -1;
-}
-
-int token_parse(struct span text, struct token *ret_token)
-{
-    struct token token;
-    size_t at = 0;
-
-    if (text.size >= TOKEN_SIZE)
-        return -1;
-    uint64_t message_id = take_number(text, &at, INT64_MAX);
-    uint64_t attempt = message_id ? take_number(text, &at, UINT32_MAX) : 0;
-    if (!message_id || !attempt || text.size - at != MAC_TEXT_SIZE)
-        return -1;
-    if (read_mac(text.data + at, token.mac) < 0)
-        return -1;
-    token.message_id = (int64_t)message_id;
-    token.attempt = (uint32_t)attempt;
-    *ret_token = token;
-    return 0;
 }
 
 bool token_verify(const struct token_key *key, const struct token *token,

@@ -14,7 +14,9 @@
 #define TOKEN_KEY_SIZE 32
 #define TOKEN_DIGEST_SIZE 16
 #define TOKEN_MAC_SIZE 16
-#define TOKEN_SIZE 64 /* bytes of the longest token text, its NUL included */
+#define TOKEN_MAC_TEXT_SIZE 22 /* characters of base64url that they make */
+#define TOKEN_SIZE 64          /* bytes of the longest token or address text, its NUL included */
+#define TOKEN_RAW ".raw"       /* behind the token in the client address of a raw request */
 
 struct token_key {
     unsigned char bytes[TOKEN_KEY_SIZE]; /* secret; lives in tailgate_meta */
@@ -47,6 +49,12 @@ size_t token_make(const struct token_key *key, int64_t message_id, uint32_t atte
 /* Reads the form of a token; says nothing about its validity. Returns 0, or -1 when TEXT is not
  * exactly one token (no sign, no leading zero, no padding, numbers in range). */
 int token_parse(struct span text, struct token *ret_token);
+/* Writes the client address of a raw REQUEST, `<token>.raw`, for the token text TOKEN, with a NUL.
+ * Returns its length without the NUL. That of any other is the token itself. */
+size_t token_raw_address(struct span token, char ret_address[TOKEN_SIZE]);
+/* Reads a client address as a worker sent it back: a token as for token_parse(), and whether it is
+ * that of a raw REQUEST. Returns 0, or -1 when it is neither (then both are untouched). */
+int token_read_address(struct span address, struct token *ret_token, bool *ret_raw);
 /* True when TOKEN was made with KEY for a row with DIGEST (constant time). */
 bool token_verify(const struct token_key *key, const struct token *token,
                   const struct token_digest *digest);

@@ -8,12 +8,9 @@
 #include "adapters/bridge/sql.h"
 #include "proto/token.h"
 
-/* A hundred years: its end is a stamp of four digits. */
-#define TTL_MAX_S (100LL * 366 * 24 * 3600)
-
-static const char make_sql[] = "INSERT INTO conversations(id, session_a_role, session_b_role, "
-                               "session_a_token, session_b_token,"
-                               " created_at, expires_at) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+const char conversation_make_sql[] = "INSERT INTO conversations(id, session_a_role, "
+                                     "session_b_role, session_a_token, session_b_token,"
+                                     " created_at, expires_at) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
 static const char made_sql[] =
     "INSERT INTO tailgate_made(conversation_id, expires_at) VALUES(?1, ?2)";
@@ -64,7 +61,7 @@ static void random_hex(char *ret_text, size_t size)
     sodium_bin2hex(ret_text, size + 1, bytes, size / 2);
 }
 
-static void fill(struct conversation *conversation, int64_t ttl_s, int64_t now_us)
+void conversation_name(struct conversation *conversation, int64_t ttl_s, int64_t now_us)
 {
     memcpy(conversation->id, "conv_", 5);
     random_hex(conversation->id + 5, 16);
@@ -86,7 +83,7 @@ static int insert(sqlite3 *db, const struct conversation *conversation, struct s
         sql_text(span_str(conversation->created_at)),
         sql_text(span_str(conversation->expires_at)),
     };
-    int error = run_once(db, make_sql, values, 7);
+    int error = run_once(db, conversation_make_sql, values, 7);
     if (error != BRIDGE_OK)
         return error;
     struct buffer details;
@@ -120,12 +117,13 @@ static int make(sqlite3 *db, const char *asker_role, const char *responder_role,
                 int64_t now_us, bool ours, struct conversation *ret_conversation)
 {
     struct span role_a = span_str(asker_role), role_b = span_str(responder_role);
-    if (!sql_is_clean(role_a) || !sql_is_clean(role_b) || ttl_s < 0 || ttl_s > TTL_MAX_S)
+    if (!sql_is_clean(role_a) || !sql_is_clean(role_b) || ttl_s < 0 ||
+        ttl_s > CONVERSATION_TTL_MAX_S)
         return BRIDGE_REFUSED;
     if (token_init() != 0)
         return BRIDGE_OTHER;
     struct conversation conversation;
-    fill(&conversation, ttl_s, now_us);
+    conversation_name(&conversation, ttl_s, now_us);
     int error = sql_begin(db);
     if (error != BRIDGE_OK)
         return error;

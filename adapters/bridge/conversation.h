@@ -17,6 +17,14 @@ struct conversation {
     char expires_at[STAMP_SIZE];
 };
 
+/* A hundred years: its end is a stamp of four digits. */
+#define CONVERSATION_TTL_MAX_S (100LL * 366 * 24 * 3600)
+
+/* Fills CONVERSATION in: a random id and tokens, made at NOW_US (UTC), over TTL_S later (0 to
+ * CONVERSATION_TTL_MAX_S). token_init() comes first. */
+void conversation_name(struct conversation *conversation, int64_t ttl_s, int64_t now_us);
+/* Inserts one: id, both roles, both tokens, created_at and expires_at. */
+extern const char conversation_make_sql[];
 /* Inserts a conversation that expires TTL_S seconds after NOW_US (UTC), with its audit row
  * create_conversation, in one transaction. DB is a DB_MAKER. Returns BRIDGE_OK or an error
  * (BRIDGE_REFUSED: a role that is not UTF-8, or a TTL_S below 0 or above a hundred years). */

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define LINKS_MAX 40 /* symbolic links to a file that is not there yet; the kernel's own limit */
-#define LOCK_TEXT_MAX (PATH_MAX + 200)
+#define LOCK_TEXT_MAX (2 * PATH_MAX + 200)
 
 /* Joins FOLDER and BASE. */
 static int join(const char *folder, const char *base, char ret_path[PATH_MAX])
@@ -126,7 +126,7 @@ int place_find(const char *name, struct place *ret_place)
     if (error)
         return error;
     size_t size = strlen(place.db);
-    if (size + strlen("-gate/lock") >= sizeof place.lock)
+    if (size + strlen("-gate/events") >= sizeof place.lock)
         return -ENAMETOOLONG;
     memcpy(place.folder, place.db, size);
     strcpy(place.folder + size, "-gate");
@@ -135,6 +135,9 @@ int place_find(const char *name, struct place *ret_place)
     strcpy(place.gate, "ipc://");
     memcpy(place.gate + 6, place.db, size);
     strcpy(place.gate + 6 + size, "-gate/gate");
+    strcpy(place.events, "ipc://");
+    memcpy(place.events + 6, place.db, size);
+    strcpy(place.events + 6 + size, "-gate/events");
     *ret_place = place;
     return 0;
 }
@@ -166,6 +169,14 @@ int place_verify(const struct place *place, const struct place_identity *identit
     return now.device == identity->device && now.inode == identity->inode ? 0 : -ESTALE;
 }
 
+bool place_is_owner(const struct place *place, int64_t uid)
+{
+    struct stat status;
+    if (uid == 0 || uid == (int64_t)geteuid())
+        return true;
+    return stat(place->db, &status) == 0 && uid == (int64_t)status.st_uid;
+}
+
 /* Whoever may read the database may reach the sockets: the folder takes the database's group where
  * we may give it, else it is ours alone. */
 static mode_t choose_mode(const struct place *place, int folder)
@@ -175,7 +186,7 @@ static mode_t choose_mode(const struct place *place, int folder)
         return 0700;
     if (own.st_gid != db.st_gid && fchown(folder, (uid_t)-1, db.st_gid) != 0)
         return 0700;
-    return 0750;
+    return 02750; /* so that what is made in it has its group, too */
 }
 
 /* A folder that somebody else prepared could be moved away under us, sockets and lock and all. */
@@ -224,11 +235,13 @@ static void read_line(const char *line, struct place_holder *holder)
         snprintf(holder->since, sizeof holder->since, "%s", line + 6);
     } else if (strncmp(line, "gate ", 5) == 0) {
         snprintf(holder->gate, sizeof holder->gate, "%s", line + 5);
+    } else if (strncmp(line, "events ", 7) == 0) {
+        snprintf(holder->events, sizeof holder->events, "%s", line + 7);
     }
 }
 
-/* Lines `pid N`, `since STAMP`, `gate ENDPOINT`. A line break in a path would end its line early;
- * the endpoint then names nothing and a client says that it cannot connect. */
+/* Lines `pid N`, `since STAMP`, `gate ENDPOINT`, `events ENDPOINT`. A line break in a path would
+ * end its line early; the endpoint then names nothing and a client says that it cannot connect. */
 static void read_holder(int descriptor, struct place_holder *ret_holder)
 {
     struct place_holder holder = {0};
@@ -244,8 +257,8 @@ static void read_holder(int descriptor, struct place_holder *ret_holder)
 int place_announce(int descriptor, const struct place_holder *holder)
 {
     char text[LOCK_TEXT_MAX];
-    int size = snprintf(text, sizeof text, "pid %ld\nsince %s\ngate %s\n", holder->pid,
-                        holder->since, holder->gate);
+    int size = snprintf(text, sizeof text, "pid %ld\nsince %s\ngate %s\nevents %s\n", holder->pid,
+                        holder->since, holder->gate, holder->events);
     if (size < 0 || (size_t)size >= sizeof text)
         return -ENAMETOOLONG;
     ssize_t written = pwrite(descriptor, text, (size_t)size, 0);

@@ -18,7 +18,8 @@ struct place {
     char folder[PATH_MAX];   /* <db>-gate */
     char lock[PATH_MAX];     /* <db>-gate/lock */
     char gate[PATH_MAX + 8]; /* ipc://<db>-gate/gate: the default gate endpoint */
-    enum medium medium;      /* never MEDIUM_NETWORK */
+    char events[PATH_MAX + 8]; /* ipc://<db>-gate/events: where observers listen */
+    enum medium medium;        /* never MEDIUM_NETWORK */
 };
 
 /* What stat says of a file's identity, to notice that it was replaced. */
@@ -39,12 +40,15 @@ int place_identify(const struct place *place, struct place_identity *ret_identit
 /* 0 while the name still means the file of IDENTITY, -ESTALE when it means another one, or -errno
  * (-ENOENT: none). */
 int place_verify(const struct place *place, const struct place_identity *identity);
+/* True when user UID owns the database file, is root, or is who this process runs as. */
+bool place_is_owner(const struct place *place, int64_t uid);
 
 /* What the lock file says of a running gateway. */
 struct place_holder {
     long pid;
-    char since[40];          /* a stamp, UTC */
-    char gate[PATH_MAX + 8]; /* its first gate endpoint; "" when it has not said yet */
+    char since[40];            /* a stamp, UTC */
+    char gate[PATH_MAX + 8];   /* its first gate endpoint; "" when it has not said yet */
+    char events[PATH_MAX + 8]; /* its first events endpoint; "" when it has not said, or has none */
 };
 
 /* Makes the folder when it is missing (0700, or 0750 when the database's group may read it) and

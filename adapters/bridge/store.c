@@ -45,8 +45,18 @@ static int prepare(struct store *self, const struct store_sql *table)
 static int prepare_all(struct store *self)
 {
     const struct store_sql *const tables[] = {
-        own_sql,           store_sql_of_reply,   store_sql_of_delivery, store_sql_of_mark,
-        store_sql_of_keep, store_sql_of_present, store_sql_of_retire,
+        own_sql,
+        store_sql_of_reply,
+        store_sql_of_delivery,
+        store_sql_of_mark,
+        store_sql_of_keep,
+        store_sql_of_present,
+        store_sql_of_ask,
+        store_sql_of_talk,
+        store_sql_of_body,
+        store_sql_of_retire,
+        store_sql_of_retire_made,
+        store_sql_of_retire_asked,
     };
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
         int error = prepare(self, tables[i]);
@@ -63,6 +73,9 @@ static int set_up(struct store *self, struct token_key *ret_key)
     int error = schema_require_bridge(self->db);
     if (error == BRIDGE_OK)
         error = schema_make_ours(self->db);
+    if (error == BRIDGE_OK)
+        error = db_run(self->db, "CREATE TEMP VIEW " DB_TOKEN_CHECK " AS SELECT id,"
+                                 " session_a_token AS token FROM main.conversations");
     if (error == BRIDGE_OK)
         error = prepare_all(self);
     if (error == BRIDGE_OK)
@@ -129,6 +142,19 @@ int store_look(struct store *self, enum store_statement statement, const struct 
     if (row)
         *ret_number = number;
     return BRIDGE_OK;
+}
+
+int store_audit(struct store *self, struct span conversation_id, struct span session,
+                const char *action)
+{
+    const struct audit_entry entry = {
+        .conversation_id = conversation_id,
+        .session_id = session,
+        .action = action,
+        .details = buffer_span(&self->details),
+        .timestamp = store_now(self),
+    };
+    return store_note_loss(self, audit_write(self->run[RUN_AUDIT], &entry));
 }
 
 struct span store_now(const struct store *self)

@@ -33,6 +33,37 @@ struct store_reply {
     bool recorded; /* it may have a delivery row, which goes (an answer) or becomes `dead` */
     bool parked;   /* it may stand in tailgate_parked */
     bool present;  /* say in session_status that the session is served (store_present()) */
+    bool ticket;   /* a client may come back for it: its tickets get the reply's row */
+    bool request;  /* a client asked it: where that asks again (store_ask()), it finds this row */
+    struct span kept; /* what is kept of it where it cannot be committed; size 0: its text */
+    struct span blob; /* packed frames of an answer that does not stand in TEXT; else size 0 */
+};
+
+/* A client's request (proto/body.h says how it stands in a row). */
+struct store_ask {
+    struct span principal;       /* who asks */
+    struct span role;            /*   and what the bridge's programs call them */
+    struct span service;         /* that is to answer */
+    struct span session;         /* that is asked; session a asks */
+    struct span text, metadata;  /* of the row */
+    struct span blob;            /* its packed frames; size 0: they stand in the row */
+    struct span digest;          /* of principal, service, body, and whether there is a ticket */
+    bool fresh;                  /* the same request is not looked for */
+    int64_t coalesce_s;          /* else: asked so long ago at most */
+    int64_t live_s;              /* a conversation of ours lives at least so long from now on */
+    int64_t turn_s;              /*   and takes questions for so long after it was made */
+    struct span ticket;          /* size 0: none */
+    int64_t ticket_s;            /* how long that is good; the conversation lives as long */
+    struct span conversation_id; /* as the client named it; size 0: one of ours */
+    struct span session_token;   /* of its session a; size 0: it is to be one of this principal's */
+};
+
+enum store_asked {
+    STORE_ASKED,          /* its row was made */
+    STORE_ATTACHED,       /* the same request is there, unanswered */
+    STORE_ANSWERED,       /* it is, and answered, and nobody is known to have had that */
+    STORE_NO_CONVERSATION /* the one that was named is not there, is over, or is not this client's
+                           */
 };
 
 /* A query in a worker's hands, or waiting after a failed attempt: one row of tailgate_delivery. */
@@ -57,10 +88,11 @@ enum store_outcome {
     STORE_COMMITTED,
     STORE_SUPERSEDED, /* someone else has set read */
     STORE_EXPIRED,    /* the conversation's time is over */
-    STORE_DELETED     /* row or conversation is gone */
+    STORE_DELETED,    /* row or conversation is gone */
+    STORE_DROPPED     /* its client has taken it back */
 };
 
-/* Its word: "committed", "superseded", "expired", "deleted". */
+/* Its word: "committed", "superseded", "expired", "deleted", "dropped". */
 const char *store_outcome_name(enum store_outcome outcome);
 
 /* Opens the writer's connection, makes our tables and reads the token key. BUSY_MS as in db_open().
@@ -89,6 +121,27 @@ int store_reply(struct store *self, const struct store_reply *reply,
  * ours go, nothing else is written. BRIDGE_REFUSED: it has not ended, it is unread (or claimed by
  * us) and its conversation lives. */
 int store_end(struct store *self, const struct store_reply *end, enum store_outcome *ret_outcome);
+/* Inside the group: takes a query back that no worker has: the guard (that of CLAIMED, too) takes
+ * it, an audit row query_dropped says so (STORE_DROPPED), its rows of ours go but for its tickets,
+ * and there is no reply. Where the guard changes nothing: as store_end(). Of DROP counts what
+ * counts there. */
+int store_drop(struct store *self, const struct store_reply *drop, enum store_outcome *ret_outcome);
+/* Inside the group: makes the row of a request, its audit row send_message, and what else ASK
+ * wants, in the conversation that is named or in one that is made for its principal and service and
+ * used by all their requests for a while; that one's time is put off as ASK says. A named one must
+ * live, and its session_a_token be the given one, or, where none is given, Tailgate have made it
+ * for the same principal; where it is not ours its time is left alone. Or finds the newest
+ * unanswered row of the same digest (in the named conversation, if one is), which gets the ticket,
+ * too. *RET_ID: the row's (untouched for STORE_NO_CONVERSATION, which writes nothing).
+ * BRIDGE_REFUSED: a constraint or trigger of theirs (also one that does not run in our connection),
+ * a text that the bridge could not read, a time below 0 or above a hundred years. */
+int store_ask(struct store *self, const struct store_ask *ask, enum store_asked *ret_asked,
+              int64_t *ret_id);
+/* Inside the group: the clients who asked the COUNT queries ID have had what they asked for: the
+ * same request is a new one from now on. */
+int store_delivered(struct store *self, const int64_t *id, size_t count);
+/* Inside the group: TICKET is good no more. */
+int store_untick(struct store *self, struct span ticket);
 /* Inside the group: DELIVERY is in its worker's hands (state `leased`). A row that is there keeps
  * its history, and its claim. With CLAIM the guard of I2 takes the read flag in the same
  * transaction (unless the row says that this has been done): *ret_outcome is STORE_COMMITTED, or
@@ -121,13 +174,14 @@ bool store_can_present(const struct store *self);
 /* Inside the group: removes at most LIMIT rows of what only we made and whose time is over: kept
  * answers older than KEEP_S seconds, dead rows older than DEAD_S, our own audit rows (query_*,
  * dead_*) older than AUDIT_S, conversations of tailgate_made that expired KEEP_S ago, with their
- * messages and session_status. Where a table of theirs has no index we walk it by id from a
- * cursor in tailgate_meta, at most 16 * LIMIT rows in one call, each row once in its life. A stamp
- * of ours more than a day ahead of NOW_US stops no walk; its row goes with the first later one that
- * is old enough. Sets *ret_count to the rows removed, and *ret_more: a limit stopped it, come back
- * soon. */
+ * messages, bodies and session_status, tickets that are over, requests older than REQUEST_S, and
+ * other bodies older than KEEP_S whose row is gone. Where a table of theirs has no index we walk it
+ * by id from a cursor in tailgate_meta, at most 16 * LIMIT rows in one call, each row once in its
+ * life. A stamp of ours more than a day ahead of NOW_US stops no walk; its row goes with the first
+ * later one that is old enough. Sets *ret_count to the rows removed, and *ret_more: a limit stopped
+ * it, come back soon. */
 struct store_retention {
-    int64_t keep_s, dead_s, audit_s;
+    int64_t keep_s, dead_s, audit_s, request_s;
 };
 int store_retire(struct store *self, const struct store_retention *retention, size_t limit,
                  size_t *ret_count, bool *ret_more);

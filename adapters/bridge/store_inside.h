@@ -1,7 +1,8 @@
 /* What the files of the store share: store.c (opening, groups, checkpoints), store_reply.c (the
- * guard and how queries end), store_delivery.c (leases, failures, dead rows), store_mark.c (parked
- * rows, words), store_keep.c (kept answers), store_present.c (presence), store_retire.c
- * (retention). For nobody else. */
+ * guard and how queries end), store_ask.c (requests of clients), store_talk.c (in which
+ * conversation), store_body.c (tickets, bodies), store_delivery.c (leases, failures, dead rows),
+ * store_mark.c (parked rows, words), store_keep.c (kept answers), store_present.c (presence),
+ * store_retire.c and store_retire_*.c (retention). For nobody else. */
 #ifndef TAILGATE_ADAPTERS_BRIDGE_STORE_INSIDE_H
 #define TAILGATE_ADAPTERS_BRIDGE_STORE_INSIDE_H
 
@@ -11,6 +12,7 @@
 #include "adapters/bridge/sql.h"
 #include "adapters/bridge/store.h"
 #include "proto/buffer.h"
+#include "proto/limits.h"
 #include "proto/stamp.h"
 
 /* Every statement, each prepared once, by store_open(). */
@@ -40,6 +42,27 @@ enum store_statement {
     RUN_KEPT,
     RUN_PRESENT,
     RUN_PRESENT_ALL,
+    RUN_SAME,
+    RUN_TALK,
+    RUN_TALK_MAKE,
+    RUN_TALK_MADE,
+    RUN_TALK_CLIENT,
+    RUN_TALK_NAMED,
+    RUN_TALK_TOKEN,
+    RUN_TALK_MADE_LIVE,
+    RUN_TALK_LIVE,
+    RUN_REQUEST,
+    RUN_REQUEST_REPLY,
+    RUN_REQUEST_REMOVE,
+    RUN_TICKET,
+    RUN_TICKET_REPLY,
+    RUN_TICKET_REMOVE,
+    RUN_TICKETS_OVER,
+    RUN_REQUESTS_OVER,
+    RUN_BLOB,
+    RUN_BLOB_REMOVE,
+    RUN_BLOBS_NEXT,
+    RUN_BLOBS_OVER,
     RUN_KEPT_WALK,
     RUN_KEPT_REMOVE,
     RUN_DEAD_REMOVE,
@@ -47,12 +70,15 @@ enum store_statement {
     RUN_AUDIT_REMOVE,
     RUN_MADE_ANY,
     RUN_MADE_CLOSE,
+    RUN_MADE_DISOWN_CLIENTS,
     RUN_MADE_DISOWN,
     RUN_MADE_WALK,
     RUN_MADE_ANSWERS,
     RUN_MADE_MESSAGES,
     RUN_MADE_STATUS,
     RUN_MADE_CONVERSATIONS,
+    RUN_MADE_BODIES,
+    RUN_MADE_CLIENTS,
     RUN_MADE_REMOVE,
     RUN_COUNT
 };
@@ -65,7 +91,9 @@ struct store_sql {
 
 /* Each file's statements, ended by one without SQL. */
 extern const struct store_sql store_sql_of_reply[], store_sql_of_delivery[], store_sql_of_mark[],
-    store_sql_of_keep[], store_sql_of_present[], store_sql_of_retire[];
+    store_sql_of_keep[], store_sql_of_present[], store_sql_of_ask[], store_sql_of_talk[],
+    store_sql_of_body[], store_sql_of_retire[], store_sql_of_retire_made[],
+    store_sql_of_retire_asked[];
 
 /* Sessions whose presence this process has told lately, by a hash of their names; a forgotten one
  * costs a statement. */
@@ -108,10 +136,20 @@ struct span store_now(const struct store *self);
 /* The stamp SECONDS before the group's (negative: after it), at the earliest 1970. */
 void store_before(const struct store *self, int64_t seconds, char ret_stamp[STAMP_SIZE]);
 
+/* An audit row with self->details. SESSION of size 0: NULL. */
+int store_audit(struct store *self, struct span conversation_id, struct span session,
+                const char *action);
+
 /* store_present.c: what was told is not in the file. */
 void store_untell(struct store *self);
 
-/* store_reply.c: the guard of I2 took the row, or did not. */
+/* store_reply.c: a message row and the bridge's audit row send_message. *ret_id: the row's. */
+struct store_message {
+    struct span conversation_id, from, to, text, metadata;
+    bool redacted; /* something was taken out of the text */
+};
+int store_send(struct store *self, const struct store_message *message, int64_t *ret_id);
+/* The guard of I2 took the row, or did not. */
 int store_guard(struct store *self, int64_t message_id, struct span conversation_id,
                 bool *ret_ours);
 /* The audit row of how a query ended without us, and its rows of ours gone. */
@@ -124,6 +162,34 @@ int store_is_claimed(struct store *self, int64_t message_id, struct span convers
                      bool *ret_claimed);
 int store_dead(struct store *self, const struct store_reply *reply);
 int store_forget(struct store *self, int64_t message_id, bool answered);
+
+/* store_talk.c: a conversation id, of whoever made it. */
+struct talk {
+    char id[LIMIT_CONVERSATION_ID + 1];
+};
+/* False: ID cannot be one. */
+bool talk_name(struct talk *self, struct span id);
+/* The times of ASK can be added to each other and to now. */
+bool talk_fits(const struct store_ask *ask);
+/* Whether the conversation that ASK names is there, lives, and is this client's. */
+int talk_may(struct store *self, const struct store_ask *ask, bool *ret_may);
+/* The conversation that ASK names, or the one of ours, which is made where there is none. */
+int talk_enter(struct store *self, const struct store_ask *ask, struct talk *ret_talk);
+/* Puts the end of TALK off where it would come too early for ASK, if it is one of ours. */
+int talk_put_off(struct store *self, const struct store_ask *ask, const struct talk *talk);
+
+/* store_ask.c: the same request does not attach to MESSAGE_ID any more. */
+int store_request_remove(struct store *self, int64_t message_id);
+/* REPLY_ID is the row of the answer to request MESSAGE_ID. */
+int store_request_reply(struct store *self, int64_t message_id, int64_t reply_id);
+
+/* store_body.c: PACKED stands beside row MESSAGE_ID; the tickets of MESSAGE_ID get its reply's row;
+ * a ticket for it that is good for SECONDS; what stands beside row MESSAGE_ID goes. */
+int store_blob(struct store *self, int64_t message_id, struct span packed);
+int store_ticket_reply(struct store *self, int64_t message_id, int64_t reply_id);
+int store_ticket(struct store *self, struct span ticket, int64_t message_id, int64_t reply_id,
+                 int64_t seconds);
+int store_blob_remove(struct store *self, int64_t message_id);
 
 /* store_keep.c: whether an answer of MESSAGE_ID is kept because it ended so. */
 int store_is_kept(struct store *self, int64_t message_id, const char *why, bool *ret_kept);

@@ -34,7 +34,9 @@ int store_is_kept(struct store *self, int64_t message_id, const char *why, bool 
 int store_keep(struct store *self, const struct store_reply *reply, const char *why)
 {
     assert(!sqlite3_get_autocommit(self->db));
-    struct span answer = reply->whole.size > 0 ? reply->whole : reply->text;
+    struct span answer = reply->kept.size > 0    ? reply->kept
+                         : reply->whole.size > 0 ? reply->whole
+                                                 : reply->text;
     if (!sql_is_clean(reply->conversation_id) || !sql_is_clean(reply->worker) ||
         !sql_is_clean(answer) || !sql_is_clean(reply->metadata))
         return BRIDGE_REFUSED;

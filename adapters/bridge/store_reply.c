@@ -40,20 +40,13 @@ const struct store_sql store_sql_of_reply[] = {
 
 const char *store_outcome_name(enum store_outcome outcome)
 {
-    static const char *const name[] = {"committed", "superseded", "expired", "deleted"};
+    static const char *const name[] = {"committed", "superseded", "expired", "deleted", "dropped"};
     return name[outcome];
 }
 
 static int write_audit(struct store *self, const struct store_reply *reply, const char *action)
 {
-    const struct audit_entry entry = {
-        .conversation_id = reply->conversation_id,
-        .session_id = reply->from_session,
-        .action = action,
-        .details = buffer_span(&self->details),
-        .timestamp = store_now(self),
-    };
-    return store_note_loss(self, audit_write(self->run[RUN_AUDIT], &entry));
+    return store_audit(self, reply->conversation_id, reply->from_session, action);
 }
 
 static int take(struct store *self, enum store_statement statement, int64_t message_id,
@@ -85,6 +78,13 @@ static int guard_claimed(struct store *self, const struct store_reply *reply, bo
     if (error == BRIDGE_OK)
         *ret_ours = ours;
     return error;
+}
+
+static int guard(struct store *self, const struct store_reply *reply, bool *ret_ours)
+{
+    if (reply->claimed)
+        return guard_claimed(self, reply, ret_ours);
+    return store_guard(self, reply->message_id, reply->conversation_id, ret_ours);
 }
 
 struct verdict {
@@ -167,20 +167,48 @@ int store_record_end(struct store *self, const struct store_reply *end, enum sto
     return error;
 }
 
-static int insert_reply(struct store *self, const struct store_reply *reply)
+int store_send(struct store *self, const struct store_message *message, int64_t *ret_id)
 {
     const struct sql_value values[] = {
-        sql_text(reply->conversation_id),  sql_text(reply->from_session),
-        sql_text(reply->to_session),       sql_text(reply->text),
-        sql_text_or_null(reply->metadata), sql_text(store_now(self)),
+        sql_text(message->conversation_id),
+        sql_text(message->from),
+        sql_text(message->to),
+        sql_text(message->text),
+        sql_text_or_null(message->metadata),
+        sql_text(store_now(self)),
     };
     int error = store_run(self, RUN_REPLY, values, 6);
     if (error != BRIDGE_OK)
         return error;
     if (sqlite3_changes(self->db) != 1)
         return BRIDGE_REFUSED; /* a trigger of theirs ignored it */
-    audit_send_details(&self->details, reply->to_session, reply->text, reply->redacted);
-    return write_audit(self, reply, "send_message");
+    const int64_t id = sqlite3_last_insert_rowid(self->db);
+    audit_send_details(&self->details, message->to, message->text, message->redacted);
+    error = store_audit(self, message->conversation_id, message->from, "send_message");
+    if (error == BRIDGE_OK)
+        *ret_id = id;
+    return error;
+}
+
+static int insert_reply(struct store *self, const struct store_reply *reply)
+{
+    const struct store_message message = {
+        .conversation_id = reply->conversation_id,
+        .from = reply->from_session,
+        .to = reply->to_session,
+        .text = reply->text,
+        .metadata = reply->metadata,
+        .redacted = reply->redacted,
+    };
+    int64_t id = 0;
+    int error = store_send(self, &message, &id);
+    if (error == BRIDGE_OK && reply->blob.size > 0)
+        error = store_blob(self, id, reply->blob);
+    if (error == BRIDGE_OK && reply->request)
+        error = store_request_reply(self, reply->message_id, id);
+    if (error == BRIDGE_OK && reply->ticket)
+        error = store_ticket_reply(self, reply->message_id, id);
+    return error;
 }
 
 static int bury(struct store *self, const struct store_reply *reply)
@@ -236,9 +264,7 @@ int store_reply(struct store *self, const struct store_reply *reply,
     if (!is_clean(reply))
         return BRIDGE_REFUSED;
     bool ours = false;
-    int error = reply->claimed
-                    ? guard_claimed(self, reply, &ours)
-                    : store_guard(self, reply->message_id, reply->conversation_id, &ours);
+    int error = guard(self, reply, &ours);
     if (error != BRIDGE_OK)
         return error;
     if (!ours)
@@ -246,6 +272,42 @@ int store_reply(struct store *self, const struct store_reply *reply,
     error = commit_reply(self, reply);
     if (error == BRIDGE_OK)
         *ret_outcome = STORE_COMMITTED;
+    return error;
+}
+
+/* The guard has taken the query for nobody. */
+static int commit_drop(struct store *self, const struct store_reply *drop)
+{
+    bool first = false;
+    int error = store_ended(self, drop->message_id, &first);
+    audit_end_details(&self->details, drop->message_id);
+    if (error == BRIDGE_OK)
+        error = write_audit(self, drop, "query_dropped");
+    if (error == BRIDGE_OK)
+        error = store_forget(self, drop->message_id, true);
+    if (error == BRIDGE_OK)
+        error = store_request_remove(self, drop->message_id);
+    if (error == BRIDGE_OK)
+        error = store_blob_remove(self, drop->message_id);
+    if (error == BRIDGE_OK && drop->parked)
+        error = store_unpark(self, drop->message_id);
+    return error;
+}
+
+int store_drop(struct store *self, const struct store_reply *drop, enum store_outcome *ret_outcome)
+{
+    assert(!sqlite3_get_autocommit(self->db));
+    if (!sql_is_clean(drop->conversation_id) || !sql_is_clean(drop->from_session))
+        return BRIDGE_REFUSED;
+    bool ours = false;
+    int error = guard(self, drop, &ours);
+    if (error != BRIDGE_OK)
+        return error;
+    if (!ours)
+        return store_record_end(self, drop, ret_outcome);
+    error = commit_drop(self, drop);
+    if (error == BRIDGE_OK)
+        *ret_outcome = STORE_DROPPED;
     return error;
 }
 

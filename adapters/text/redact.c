@@ -16,12 +16,13 @@
 
 #include "proto/utf8.h"
 
-#define RULES 8
+#define RULES REDACT_RULES
 #define LIMIT_STEPS (1u << 28) /* one match; a text of LIMIT_FRAME_SIZE needs a sixteenth of it */
 #define LIMIT_NESTING 1000     /* no pattern nests */
 #define LIMIT_HEAP_KIB 1024    /* nor has much to remember */
 #define SHORTEST 8             /* bytes of the shortest match: Bearer x, apikey=x, secret=x */
 #define KEPT_ROOM (1u << 20)   /* storage kept from one text to the next */
+#define CUT 2                  /* find(): the end of the text cuts a match */
 
 #define SPACE                                                                                      \
     "\\t-\\r\\x1c-\\x20\\x85\\xa0\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}" \
@@ -70,7 +71,7 @@ static pcre2_code *compile(const char *pattern, bool jit)
     pcre2_code *code =
         pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, options, &error, &at, NULL);
 
-    if (!code || !jit || pcre2_jit_compile(code, PCRE2_JIT_COMPLETE) == 0)
+    if (!code || !jit || pcre2_jit_compile(code, PCRE2_JIT_COMPLETE | PCRE2_JIT_PARTIAL_HARD) == 0)
         return code;
     pcre2_code_free(code);
     return compile(pattern, false);
@@ -181,43 +182,73 @@ static bool may_match(struct span text)
 }
 
 /* Looks for CODE in TEXT from byte START on. Returns 1 and sets *ret_match, 0 when there is none,
- * -1 when PCRE2 gave up. TEXT is valid UTF-8. */
-static int find(struct redact *self, const pcre2_code *code, struct span text, size_t start,
-                struct span *ret_match)
+ * -1 when PCRE2 gave up. With the OPTIONS PCRE2_PARTIAL_HARD: CUT, when more text could make a
+ * match of what *ret_match is then, the end of TEXT. TEXT is valid UTF-8. */
+static int find(struct redact *self, const pcre2_code *code, uint32_t options, struct span text,
+                size_t start, struct span *ret_match)
 {
     int code_or_count = pcre2_match(code, (PCRE2_SPTR)text.data, text.size, start,
-                                    PCRE2_NO_UTF_CHECK, self->match, self->context);
+                                    PCRE2_NO_UTF_CHECK | options, self->match, self->context);
     if (code_or_count == PCRE2_ERROR_NOMATCH)
         return 0;
-    if (code_or_count < 0)
+    if (code_or_count < 0 && code_or_count != PCRE2_ERROR_PARTIAL)
         return -1;
     const size_t *at = pcre2_get_ovector_pointer(self->match);
     *ret_match = span_of(text.data + at[0], at[1] - at[0]);
-    return 1;
+    return code_or_count < 0 ? CUT : 1;
+}
+
+/* Appends TEXT up to the end of the last match of RULE, the matches replaced; *ret_done is that
+ * end, *ret_open where a match begins that the end of TEXT cuts (OPTIONS as above), or that end.
+ * Returns the number of replacements, or -1. */
+static int replace(struct redact *self, size_t rule, uint32_t options, struct span text,
+                   struct buffer *out, size_t *ret_done, size_t *ret_open)
+{
+    struct span match;
+    int count = 0, found;
+
+    *ret_done = 0;
+    *ret_open = text.size;
+    while ((found = find(self, self->rule[rule], options, text, *ret_done, &match)) == 1) {
+        size_t start = (size_t)(match.data - text.data);
+        buffer_add(out, span_of(text.data + *ret_done, start - *ret_done));
+        buffer_text(out, rules[rule].word);
+        *ret_done = start + match.size; /* no match is empty */
+        count++;
+    }
+    if (found == CUT)
+        *ret_open = (size_t)(match.data - text.data);
+    return found < 0 ? -1 : count;
 }
 
 /* One rule: *text becomes what it makes of it, in OUT. Returns the number of replacements, or -1.
  */
 static int apply(struct redact *self, size_t rule, struct span *text, struct buffer *out)
 {
-    struct span match;
-    size_t done = 0;
-    int count = 0, found;
+    size_t done, open;
 
-    while ((found = find(self, self->rule[rule], *text, done, &match)) > 0) {
-        size_t start = (size_t)(match.data - text->data);
-        if (count++ == 0)
-            buffer_reset(out);
-        buffer_add(out, span_of(text->data + done, start - done));
-        buffer_text(out, rules[rule].word);
-        done = start + match.size; /* no match is empty */
-    }
-    if (found < 0)
-        return -1;
+    buffer_reset(out);
+    int count = replace(self, rule, 0, *text, out, &done, &open);
     if (count > 0) {
         buffer_add(out, span_of(text->data + done, text->size - done));
         *text = buffer_span(out);
     }
+    return count;
+}
+
+int redact_rule(struct redact *self, size_t rule, struct span text, bool last,
+                struct buffer *ret_text, size_t *ret_kept)
+{
+    uint32_t options = last ? 0 : PCRE2_PARTIAL_HARD;
+    size_t done, open;
+    int count = replace(self, rule, options, text, ret_text, &done, &open);
+
+    if (count < 0) {
+        self->failures++;
+        return -1;
+    }
+    buffer_add(ret_text, span_of(text.data + done, open - done));
+    *ret_kept = text.size - open;
     return count;
 }
 
@@ -226,10 +257,10 @@ static int apply_name(struct redact *self, size_t rule, struct span name, struct
                       struct buffer *out)
 {
     struct span match;
-    int found = self->name[rule] ? find(self, self->name[rule], name, 0, &match) : 0;
+    int found = self->name[rule] ? find(self, self->name[rule], 0, name, 0, &match) : 0;
 
     if (found > 0)
-        found = find(self, self->under_name, *text, 0, &match);
+        found = find(self, self->under_name, 0, *text, 0, &match);
     if (found <= 0)
         return found;
     buffer_reset(out);
@@ -310,6 +341,11 @@ bool redact_shows(struct span text)
         if (memmem(text.data, text.size, rules[i].word, strlen(rules[i].word)))
             return true;
     return false;
+}
+
+void redact_note_failure(struct redact *self)
+{
+    self->failures++;
 }
 
 uint64_t redact_failures(const struct redact *self)

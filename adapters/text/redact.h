@@ -26,6 +26,7 @@
 #include "proto/jrewrite.h"
 
 #define REDACT_FAILED "REDACTION_FAILED"
+#define REDACT_RULES 8
 
 struct redact;
 
@@ -44,7 +45,17 @@ int redact_json(struct redact *self, struct span json, struct buffer *ret_json);
 struct rewriter redact_rewriter(struct redact *self);
 /* True when TEXT holds a word that a rule writes. */
 bool redact_shows(struct span text);
-/* Texts that became REDACT_FAILED so far. */
+/* Texts that became REDACT_FAILED so far; and one more, of somebody who gave up by himself. */
 uint64_t redact_failures(const struct redact *self);
+void redact_note_failure(struct redact *self);
+
+/* For redact_stream.c: one rule, 0 to REDACT_RULES - 1, of which text comes bit by bit. Appends
+ * what it makes of valid TEXT, which stands behind a match of the rule or where there is none, up
+ * to the first byte from which on there is a match that TEXT's end cuts: *ret_kept bytes are left,
+ * to be given again with more behind them. LAST: there will be none, and nothing is left. Returns
+ * the number of replacements, or -1 when PCRE2 gave up (counted; RET_TEXT is then good for
+ * nothing). */
+int redact_rule(struct redact *self, size_t rule, struct span text, bool last,
+                struct buffer *ret_text, size_t *ret_kept);
 
 #endif

@@ -32,7 +32,7 @@ int crew_signals(void)
 struct crew {
     struct worker *const *worker;
     size_t count;
-    zmq_pollitem_t *item;
+    struct pollfd *item;
     size_t *first; /* count + 1 of them */
     bool children; /* some child has changed state since the last turn */
 };
@@ -51,12 +51,12 @@ static void read_signals(struct crew *self, int signals, int64_t now_us)
     }
 }
 
-static long wait_ms(int64_t due_us, int64_t now_us)
+static int wait_ms(int64_t due_us, int64_t now_us)
 {
     if (due_us <= now_us)
         return 0;
     int64_t ms = (due_us - now_us - 1) / 1000 + 1; /* rounded up: too early would spin */
-    return due_us == INT64_MAX ? -1 : ms < INT_MAX ? (long)ms : INT_MAX;
+    return due_us == INT64_MAX ? -1 : ms < INT_MAX ? (int)ms : INT_MAX;
 }
 
 /* Collects what to poll and waits. Returns 0 or -errno. */
@@ -64,7 +64,7 @@ static int wait_for(struct crew *self, int signals)
 {
     int64_t due_us = INT64_MAX;
     size_t items = 1;
-    self->item[0] = (zmq_pollitem_t){.fd = signals, .events = ZMQ_POLLIN};
+    self->item[0] = (struct pollfd){.fd = signals, .events = POLLIN};
     for (size_t i = 0; i < self->count; i++) {
         int64_t its_due_us = worker_due(self->worker[i]);
         due_us = its_due_us < due_us ? its_due_us : due_us;
@@ -72,7 +72,7 @@ static int wait_for(struct crew *self, int signals)
         items += worker_items(self->worker[i], &self->item[items]);
     }
     self->first[self->count] = items;
-    if (zmq_poll(self->item, (int)items, wait_ms(due_us, clock_mono_us())) >= 0)
+    if (poll(self->item, items, wait_ms(due_us, clock_mono_us())) >= 0)
         return 0;
     if (errno != EINTR)
         return -errno;

@@ -1,63 +1,99 @@
 #include "adapters/worker/desk.h"
 
+#include <assert.h>
+#include <stdlib.h>
+
 #include "gateway/log.h"
 #include "proto/buffer.h"
-#include "proto/jtext.h"
 
-static void send_final(struct desk *self, struct span token, struct span body, int64_t now_us)
+void desk_init(struct desk *self, const char *name, size_t room)
 {
-    int code = link_final(self->link, token, body, now_us);
-    if (code == 0)
-        return;
-    log_event(LOG_INFO, "kept", LOG_STR("worker", self->name),
-              LOG_STR("say", "the gateway is away; the answer is sent when it is back"));
-    if (code < 0)
-        log_event(LOG_WARN, "dropped", LOG_STR("worker", self->name), LOG_INT("answers", 1),
-                  LOG_STR("say", "too many answers are kept; the oldest was thrown away"));
+    *self = (struct desk){.name = name, .room = room};
+    self->job = memory_zero(room, sizeof *self->job);
 }
 
-static void send_outcome(struct desk *self, struct span token, int64_t id,
-                         enum desk_outcome outcome, const char *reason, int64_t now_us)
+static void remove_job(struct desk *self, struct job *job)
+{
+    size_t at = (size_t)(job - self->job);
+    assert(at < self->count);
+    tailgate_query_destroy(&job->query);
+    self->count--;
+    memmove(job, job + 1, (self->count - at) * sizeof *job);
+}
+
+void desk_done(struct desk *self)
+{
+    while (self->count > 0)
+        remove_job(self, &self->job[self->count - 1]);
+    free(self->job);
+    self->job = NULL;
+    self->room = 0;
+}
+
+struct job *desk_take(struct desk *self, struct tailgate_query *query_take, int64_t now_us)
+{
+    assert(self->count < self->room);
+    struct job *job = &self->job[self->count++];
+    *job = (struct job){.query = query_take, .since_us = now_us, .limit_us = INT64_MAX};
+    return job;
+}
+
+struct job *desk_find(struct desk *self, struct span token)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        if (token.size == 0 || span_is(token, tailgate_query_token(self->job[i].query)))
+            return &self->job[i];
+    }
+    return NULL;
+}
+
+struct job *desk_late(struct desk *self, int64_t now_us)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        if (self->job[i].limit_us <= now_us)
+            return &self->job[i];
+    }
+    return NULL;
+}
+
+int64_t desk_due(const struct desk *self)
+{
+    int64_t due_us = INT64_MAX;
+    for (size_t i = 0; i < self->count; i++)
+        due_us = self->job[i].limit_us < due_us ? self->job[i].limit_us : due_us;
+    return due_us;
+}
+
+/* CODE is what the library said when JOB ended. */
+static void end_job(struct desk *self, struct job *job, int code)
+{
+    if (code > 0)
+        log_event(LOG_INFO, "kept", LOG_STR("worker", self->name),
+                  LOG_STR("say", "the gateway is away; the answer is sent when it is back"));
+    remove_job(self, job);
+}
+
+void desk_answer(struct desk *self, struct job *job, struct span text, int64_t now_us)
+{
+    log_event(LOG_INFO, "answered", LOG_STR("worker", self->name),
+              LOG_INT("id", tailgate_query_message_id(job->query)),
+              LOG_US("took", now_us - job->since_us));
+    end_job(self, job, tailgate_query_answer(job->query, text.data, text.size));
+}
+
+void desk_end(struct desk *self, struct job *job, enum desk_outcome outcome, const char *reason)
 {
     bool failed = outcome == DESK_FAILED;
-    struct buffer body;
-    buffer_init(&body);
-    buffer_byte(&body, '{');
-    jtext_member(&body, "type", span_str(failed ? "error" : "return"));
-    jtext_member(&body, "error", span_str(reason));
-    if (failed)
-        jtext_member_raw(&body, "retry", span_str("true"));
-    buffer_byte(&body, '}');
     log_event(failed ? LOG_WARN : LOG_INFO, failed ? "failed" : "returned",
-              LOG_STR("worker", self->name), LOG_INT("id", id), LOG_STR("error", reason));
-    send_final(self, token, buffer_span(&body), now_us);
-    buffer_done(&body);
+              LOG_STR("worker", self->name), LOG_INT("id", tailgate_query_message_id(job->query)),
+              LOG_STR("error", reason));
+    end_job(self, job,
+            failed ? tailgate_query_error(job->query, reason, true)
+                   : tailgate_query_return(job->query, reason));
 }
 
-void desk_answer(struct desk *self, struct flight *flight, struct span text, int64_t now_us)
+void desk_clear(struct desk *self, enum desk_outcome outcome, const char *reason)
 {
-    log_event(LOG_INFO, "answered", LOG_STR("worker", self->name), LOG_INT("id", flight->id),
-              LOG_US("took", now_us - flight->since_us));
-    send_final(self, flight->query.token, text, now_us);
-    flights_remove(&self->flights, flight);
-}
-
-void desk_end(struct desk *self, struct flight *flight, enum desk_outcome outcome,
-              const char *reason, int64_t now_us)
-{
-    send_outcome(self, flight->query.token, flight->id, outcome, reason, now_us);
-    flights_remove(&self->flights, flight);
-}
-
-void desk_clear(struct desk *self, enum desk_outcome outcome, const char *reason, int64_t now_us)
-{
-    while (self->flights.count > 0) {
-        struct flight *flight = &self->flights.flight[0];
-        desk_end(self, flight, flight->offered ? outcome : DESK_RETURNED, reason, now_us);
-    }
-}
-
-void desk_refuse(struct desk *self, struct span token, int64_t now_us)
-{
-    send_outcome(self, token, 0, DESK_RETURNED, "the worker has no free slot", now_us);
+    while (self->count > 0)
+        desk_end(self, &self->job[0], outcome, reason);
 }

@@ -2,8 +2,8 @@
  * else. */
 #include <stdlib.h>
 
+#include "adapters/c/letterbox.h"
 #include "adapters/worker/adapter.h"
-#include "adapters/worker/letterbox.h"
 #include "proto/jtext.h"
 #include "proto/limits.h"
 

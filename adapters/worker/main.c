@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-#include <zmq.h>
 
 #include "adapters/bridge/place.h"
 #include "adapters/host/clock.h"
@@ -181,28 +180,36 @@ static void name_worker(const struct words *words, int64_t number,
                  (int)number);
 }
 
-static struct worker *make_worker(const struct words *words, int64_t number, void *context,
-                                  const char *endpoint)
+/* NAME is borrowed for the worker's life. NULL when there is no descriptor for it. */
+static struct worker *make_worker(const struct words *words, const char *name,
+                                  struct tailgate_loop *loop, const char *endpoint)
 {
-    struct worker_setup setup = {
-        .link = {.context = context,
-                 .endpoint = endpoint,
+    const struct worker_setup setup = {
+        .gate = {.endpoint = endpoint,
                  .service = words->service,
-                 .options = {.slots = (uint32_t)words->slots,
-                             .heartbeats = true,
-                             .interval_ms = (uint32_t)(words->heartbeat_us / 1000)}},
+                 .name = name,
+                 .slots = (unsigned)words->slots,
+                 .interval_ms = (unsigned)(words->heartbeat_us / 1000),
+                 .loop = loop},
         .db = words->db,
         .adapter = adapter_find(words->echo ? "echo" : "exec"),
         .program = {.command = words->command},
         .time_limit_us = words->time_limit_us,
     };
-    name_worker(words, number, setup.link.options.name);
     return worker_new(&setup);
 }
 
-/* Starts all workers, and stops at the first program that cannot be. */
-static int start_all(struct worker *const *worker, const struct words *words)
+/* Makes and starts all workers, and stops at the first that cannot be. */
+static int start_all(struct worker **worker, char (*name)[LIMIT_WORKER_NAME + 1],
+                     const struct words *words, struct tailgate_loop *loop, const char *endpoint)
 {
+    for (int64_t i = 0; i < words->count; i++) {
+        name_worker(words, i + 1, name[i]);
+        worker[i] = make_worker(words, name[i], loop, endpoint);
+        if (!worker[i])
+            return cli_fail(COMMAND, CLI_FAILED, "%s: %s", endpoint,
+                            tailgate_error_text(TAILGATE_NO_RESOURCES));
+    }
     for (int64_t i = 0; i < words->count; i++) {
         int code = worker_start(worker[i], clock_mono_us());
         if (code != 0)
@@ -215,17 +222,17 @@ static int start_all(struct worker *const *worker, const struct words *words)
 static int work(const struct words *words, const char *endpoint)
 {
     struct worker *worker[COUNT_MAX] = {NULL};
+    char name[COUNT_MAX][LIMIT_WORKER_NAME + 1];
+    struct tailgate_loop *loop = NULL; /* one thread for all of them */
     int signals = crew_signals();
     if (signals < 0)
         return cli_fail(COMMAND, CLI_FAILED, "signals: %s", strerror(-signals));
-    void *context = zmq_ctx_new();
-    if (!context) {
+    int code = tailgate_loop_new(&loop);
+    if (code != TAILGATE_OK) {
         close(signals);
-        return cli_fail(COMMAND, CLI_FAILED, "ZeroMQ: %s", strerror(errno));
+        return cli_fail(COMMAND, CLI_FAILED, "ZeroMQ: %s", tailgate_error_text(code));
     }
-    for (int64_t i = 0; i < words->count; i++)
-        worker[i] = make_worker(words, i + 1, context, endpoint);
-    int code = start_all(worker, words);
+    code = start_all(worker, name, words, loop, endpoint);
     if (code == CLI_OK) {
         int error = crew_run(worker, (size_t)words->count, signals);
         if (error != 0)
@@ -233,7 +240,7 @@ static int work(const struct words *words, const char *endpoint)
     }
     for (int64_t i = 0; i < words->count; i++)
         worker_destroy(&worker[i]);
-    zmq_ctx_term(context); /* what was handed over is sent for at most the sockets' linger time */
+    tailgate_loop_destroy(&loop); /* what was handed over is sent for at most a second */
     close(signals);
     return code;
 }

@@ -1,11 +1,12 @@
 #include "adapters/worker/worker.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
-#include "adapters/host/clock.h"
 #include "adapters/worker/absence.h"
 #include "adapters/worker/desk.h"
 #include "gateway/log.h"
+#include "proto/buffer.h"
 #include "proto/limits.h"
 
 #define PAUSE_FIRST_US 500000 /* before a program that ended is started again; doubles */
@@ -24,7 +25,7 @@ enum state {
 struct worker {
     struct worker_setup setup;
     const char *name;
-    struct link *link;
+    struct tailgate_worker *gate;
     void *program; /* the adapter's instance */
     enum state state;
     struct desk desk;
@@ -38,27 +39,20 @@ struct worker {
     uint64_t unasked;     /* answers that belonged to no query */
 };
 
-static size_t holding(const void *flights, struct span *ret_token, size_t room)
-{
-    return flights_tokens(flights, ret_token, room);
-}
-
 struct worker *worker_new(const struct worker_setup *setup)
 {
     struct worker *self = memory_zero(1, sizeof *self);
     self->setup = *setup;
-    self->name = self->setup.link.options.name;
-    size_t room = (size_t)2 * setup->link.options.slots;
-    self->setup.link.keep = 2 * room;
-    self->setup.link.holding = holding;
-    self->setup.link.holder = &self->desk.flights;
-    self->link = link_new(&self->setup.link);
-    self->desk.name = self->name;
-    self->desk.link = self->link;
+    self->name = setup->gate.name;
+    self->setup.gate.later = true;
+    if (tailgate_worker_new(&self->setup.gate, &self->gate) != TAILGATE_OK) {
+        free(self);
+        return NULL;
+    }
     self->program = setup->adapter->make(&setup->program);
     self->state = PAUSED;
     self->pause_us = PAUSE_FIRST_US;
-    flights_init(&self->desk.flights, room);
+    desk_init(&self->desk, self->name, setup->gate.slots);
     return self;
 }
 
@@ -68,24 +62,23 @@ void worker_destroy(struct worker **self)
     *self = NULL;
     if (!worker)
         return;
-    if (link_kept(worker->link) > 0)
-        log_event(LOG_WARN, "dropped", LOG_STR("worker", worker->name),
-                  LOG_INT("answers", link_kept(worker->link)),
+    int unsent = tailgate_worker_stop(worker->gate, 0);
+    if (unsent > 0)
+        log_event(LOG_WARN, "dropped", LOG_STR("worker", worker->name), LOG_INT("answers", unsent),
                   LOG_STR("say", "finished while the gateway was away, and it has not come back"));
     worker->setup.adapter->destroy(&worker->program);
-    link_destroy(&worker->link);
-    flights_done(&worker->desk.flights);
+    desk_done(&worker->desk);
+    tailgate_worker_destroy(&worker->gate);
     free(worker);
 }
 
 /* --- what goes to the gateway --- */
 
 /* Invariant 2: the queries first, then DISCONNECT. */
-static void leave(struct worker *self, enum desk_outcome outcome, const char *reason,
-                  int64_t now_us)
+static void leave(struct worker *self, enum desk_outcome outcome, const char *reason)
 {
-    desk_clear(&self->desk, outcome, reason, now_us);
-    link_leave(self->link);
+    desk_clear(&self->desk, outcome, reason);
+    tailgate_worker_leave(self->gate, reason);
 }
 
 /* --- the program's life --- */
@@ -99,7 +92,7 @@ static int start_program(struct worker *self, int64_t now_us)
     self->served = false;
     self->started_us = now_us;
     self->again = true;
-    link_join(self->link);
+    tailgate_worker_join(self->gate);
     return 0;
 }
 
@@ -140,11 +133,11 @@ static void end_program(struct worker *self, int64_t now_us, bool at_once)
 }
 
 /* The program cannot go on, and its adapter is ending it. */
-static void program_broken(struct worker *self, int64_t now_us, struct span why)
+static void program_broken(struct worker *self, struct span why)
 {
     char *reason = memory_text(why);
     log_event(LOG_WARN, "broken", LOG_STR("worker", self->name), LOG_STR("say", reason));
-    leave(self, DESK_FAILED, reason, now_us);
+    leave(self, DESK_FAILED, reason);
     free(reason);
     self->state = ENDING;
 }
@@ -152,7 +145,7 @@ static void program_broken(struct worker *self, int64_t now_us, struct span why)
 static void program_gone(struct worker *self, int64_t now_us, struct span how)
 {
     char *reason = memory_text(how);
-    leave(self, DESK_FAILED, reason, now_us);
+    leave(self, DESK_FAILED, reason);
     if (self->served || now_us - self->started_us >= SOUND_US)
         self->pause_us = PAUSE_FIRST_US;
     pause_program(self, now_us);
@@ -166,66 +159,47 @@ static void program_gone(struct worker *self, int64_t now_us, struct span how)
 
 /* One query out of time costs the whole program: there is no other way to make it let go. What else
  * the program had is not to blame. */
-static void end_for(struct worker *self, struct flight *flight, const char *reason, int64_t now_us)
+static void end_for(struct worker *self, struct job *job, const char *why, int64_t now_us)
 {
-    desk_end(&self->desk, flight, DESK_FAILED, reason, now_us);
-    leave(self, DESK_RETURNED, "the worker process was ended because of another query", now_us);
+    char reason[LIMIT_REASON];
+    snprintf(reason, sizeof reason, "%s and its worker process was ended", why);
+    desk_end(&self->desk, job, DESK_FAILED, reason);
+    leave(self, DESK_RETURNED, "the worker process was ended because of another query");
     end_program(self, now_us, false);
 }
 
 static void end_when_late(struct worker *self, int64_t now_us)
 {
-    struct flight *late = flights_late(&self->desk.flights, now_us);
-    while (late && !late->offered) {
-        desk_end(&self->desk, late, DESK_FAILED,
-                 "the query ran out of time while it waited for a free slot", now_us);
-        late = flights_late(&self->desk.flights, now_us);
-    }
+    struct job *late = desk_late(&self->desk, now_us);
     if (self->state == SERVING && late)
-        end_for(self, late, "the query ran out of time and its worker process was ended", now_us);
-}
-
-/* The gateway said DISCONNECT. It does that to a worker whose time for a query is over; but also
- * when it stops, or was started anew and does not know us: then the work goes on, and READY names
- * it. */
-static void hear_dismissal(struct worker *self, int64_t now_us)
-{
-    struct flight *flight = flights_given_up(&self->desk.flights, now_us);
-    if (self->state == SERVING && flight)
-        end_for(self, flight, "the gateway gave the query up and its worker process was ended",
-                now_us);
+        end_for(self, late, "the query ran out of time", now_us);
 }
 
 /* --- what the gateway says --- */
 
-/* Offers what waits to the program, unless we are stopping: then it is held until we leave, and
- * given back then. To give it back at once would make room for the next one, and so turn over
- * everything that waits at the gateway for nothing. */
-static void offer_waiting(struct worker *self, int64_t now_us)
+/* While we are stopping nothing comes: it is held until we leave, and given back then. To give it
+ * back at once would make room for the next one, and so turn over everything that waits at the
+ * gateway for nothing. */
+static void take_query(struct worker *self, const struct tailgate_event *event, int64_t now_us)
 {
-    struct flight *flight;
-    while (self->state == SERVING && !self->stopping &&
-           (flight = flights_waiting(&self->desk.flights, self->setup.link.options.slots))) {
-        int64_t limit_us = self->setup.time_limit_us;
-        if (limit_us > 0)
-            flight->limit_us = now_us + limit_us;
-        flight->offered = true;
-        self->setup.adapter->offer(self->program, flight->query.token, flight->query.text);
-        self->again = true;
-    }
+    size_t size = 0;
+    const char *json = tailgate_query_json(event->query, &size);
+    const char *token = tailgate_query_token(event->query);
+    struct job *job = desk_take(&self->desk, event->query, now_us);
+    if (self->setup.time_limit_us > 0)
+        job->limit_us = now_us + self->setup.time_limit_us;
+    if (!event->waited)
+        log_event(LOG_INFO, "query", LOG_STR("worker", self->name),
+                  LOG_INT("id", event->message_id));
+    self->setup.adapter->offer(self->program, span_str(token), span_of(json, size));
+    self->again = true;
 }
 
-static void take_query(struct worker *self, const struct link_news *news, int64_t now_us)
+static void hear_end(struct worker *self, const struct tailgate_event *event, int64_t now_us)
 {
-    struct flight *flight =
-        flights_add(&self->desk.flights, news->token, news->text, now_us, clock_utc_us());
-    if (!flight) {
-        desk_refuse(&self->desk, news->token, now_us);
-        return;
-    }
-    log_event(LOG_INFO, self->stopping ? "held" : "query", LOG_STR("worker", self->name),
-              LOG_INT("id", flight->id));
-    offer_waiting(self, now_us);
+    struct job *job = desk_find(&self->desk, span_str(event->token));
+    if (self->state == SERVING && job)
+        end_for(self, job, event->text, now_us);
 }
 
 static void say_waiting(const struct worker *self)
@@ -234,43 +208,70 @@ static void say_waiting(const struct worker *self)
     if (self->setup.db)
         absence_explain(self->setup.db, why, sizeof why);
     log_event(LOG_INFO, "waiting", LOG_STR("worker", self->name),
-              LOG_STR("gate", self->setup.link.endpoint), LOG_STR("say", why));
+              LOG_STR("gate", self->setup.gate.endpoint), LOG_STR("say", why));
+}
+
+/* What became of the connection. */
+static void hear_link(struct worker *self, const struct tailgate_event *event)
+{
+    const struct tailgate_worker_options *setup = &self->setup.gate;
+    switch (event->kind) {
+    case TAILGATE_EVENT_READY:
+        log_event(LOG_INFO, "ready", LOG_STR("worker", self->name),
+                  LOG_STR("service", setup->service), LOG_INT("slots", setup->slots),
+                  LOG_INT("holding", event->count), LOG_STR("gate", setup->endpoint));
+        break;
+    case TAILGATE_EVENT_LOST:
+    case TAILGATE_EVENT_DISMISSED:
+        log_event(LOG_WARN, "disconnected", LOG_STR("worker", self->name),
+                  LOG_STR("say", event->text));
+        break;
+    case TAILGATE_EVENT_ABSENT:
+        say_waiting(self);
+        break;
+    case TAILGATE_EVENT_REFUSED:
+        log_event(LOG_ERROR, "refused", LOG_STR("worker", self->name),
+                  LOG_STR("gate", setup->endpoint), LOG_STR("say", event->text));
+        break;
+    case TAILGATE_EVENT_ODD:
+        log_event(LOG_WARN, "odd-frames", LOG_STR("worker", self->name),
+                  LOG_STR("say", event->text));
+        break;
+    default:
+        break;
+    }
 }
 
 static bool hear_gateway(struct worker *self, int64_t now_us)
 {
-    const struct link_setup *setup = &self->setup.link;
-    struct link_news news = link_next(self->link, now_us);
-    switch (news.kind) {
-    case LINK_NOTHING:
+    struct tailgate_event event;
+    if (tailgate_worker_next(self->gate, 0, &event) != TAILGATE_OK)
         return false;
-    case LINK_READY:
-        log_event(LOG_INFO, "ready", LOG_STR("worker", self->name),
-                  LOG_STR("service", setup->service), LOG_INT("slots", setup->options.slots),
-                  LOG_INT("holding", self->desk.flights.count + link_kept(self->link)),
-                  LOG_STR("gate", setup->endpoint));
+    switch (event.kind) {
+    case TAILGATE_EVENT_QUERY:
+        take_query(self, &event, now_us);
         break;
-    case LINK_QUERY:
-        take_query(self, &news, now_us);
+    case TAILGATE_EVENT_WAITING:
+        log_event(LOG_INFO, self->stopping ? "held" : "query", LOG_STR("worker", self->name),
+                  LOG_INT("id", event.message_id));
         break;
-    case LINK_ODD:
-        log_event(LOG_WARN, "odd-frames", LOG_STR("worker", self->name),
-                  LOG_SPAN("say", news.text));
+    case TAILGATE_EVENT_GIVEN_UP:
+        hear_end(self, &event, now_us);
         break;
-    case LINK_LOST:
-    case LINK_DISMISSED:
-        log_event(LOG_WARN, "disconnected", LOG_STR("worker", self->name),
-                  LOG_SPAN("say", news.text));
-        if (news.kind == LINK_DISMISSED)
-            hear_dismissal(self, now_us);
+    case TAILGATE_EVENT_RETURNED:
+        log_event(LOG_INFO, "returned", LOG_STR("worker", self->name),
+                  LOG_INT("id", event.message_id), LOG_STR("error", event.text));
         break;
-    case LINK_WAITING:
-        say_waiting(self);
+    case TAILGATE_EVENT_FAILED:
+        log_event(LOG_WARN, "failed", LOG_STR("worker", self->name),
+                  LOG_INT("id", event.message_id), LOG_STR("error", event.text));
         break;
-    case LINK_REFUSED:
-        log_event(LOG_ERROR, "refused", LOG_STR("worker", self->name),
-                  LOG_STR("gate", setup->endpoint),
-                  LOG_STR("say", "what listens there is no gateway, or lets this worker not in"));
+    case TAILGATE_EVENT_DROPPED:
+        log_event(LOG_WARN, "dropped", LOG_STR("worker", self->name),
+                  LOG_INT("answers", event.count), LOG_STR("say", event.text));
+        break;
+    default:
+        hear_link(self, &event);
         break;
     }
     return true;
@@ -280,8 +281,8 @@ static bool hear_gateway(struct worker *self, int64_t now_us)
 
 static void take_answer(struct worker *self, const struct adapter_report *report, int64_t now_us)
 {
-    struct flight *flight = flights_find(&self->desk.flights, report->token);
-    if (!flight) {
+    struct job *job = desk_find(&self->desk, report->token);
+    if (!job) {
         self->unasked++;
         /* A program that talks without end must not fill the log: 1st, 2nd, 4th, 8th … are told. */
         if (self->state == SERVING && (self->unasked & (self->unasked - 1)) == 0)
@@ -291,17 +292,15 @@ static void take_answer(struct worker *self, const struct adapter_report *report
         return;
     }
     self->served = true;
-    desk_answer(&self->desk, flight, report->text, now_us);
-    offer_waiting(self, now_us);
+    desk_answer(&self->desk, job, report->text, now_us);
+    self->again = true; /* a slot is free */
 }
 
 static void take_partial(struct worker *self, const struct adapter_report *report)
 {
-    struct flight *flight = flights_find(&self->desk.flights, report->token);
-    if (!flight)
-        return;
-    link_partial(self->link, flight->query.token, report->text);
-    flights_extend(flight);
+    struct job *job = desk_find(&self->desk, report->token);
+    if (job)
+        (void)tailgate_query_partial(job->query, report->text.data, report->text.size);
 }
 
 static bool hear_program(struct worker *self, int64_t now_us)
@@ -320,7 +319,7 @@ static bool hear_program(struct worker *self, int64_t now_us)
         log_event(LOG_INFO, "stderr", LOG_STR("worker", self->name), LOG_SPAN("say", report.text));
         break;
     case ADAPTER_BROKEN:
-        program_broken(self, now_us, report.text);
+        program_broken(self, report.text);
         break;
     case ADAPTER_GONE:
         program_gone(self, now_us, report.text);
@@ -333,11 +332,13 @@ static bool hear_program(struct worker *self, int64_t now_us)
 
 static void stop_when_settled(struct worker *self, int64_t now_us)
 {
-    bool settled = flights_offered(&self->desk.flights) == 0 && link_kept(self->link) == 0;
-    if (!self->stopping || (!settled && now_us < self->stop_us))
+    if (!self->stopping)
+        return;
+    bool settled = self->desk.count == 0 && tailgate_worker_unsent(self->gate) == 0;
+    if (!settled && now_us < self->stop_us)
         return;
     if (self->state == SERVING) {
-        leave(self, DESK_RETURNED, "the worker is stopping", now_us);
+        leave(self, DESK_RETURNED, "the worker is stopping");
         end_program(self, now_us, self->hurry);
     } else if (self->state == ENDING && self->hurry) {
         self->setup.adapter->stop(self->program, now_us, true);
@@ -352,7 +353,8 @@ void worker_stop(struct worker *self, int64_t now_us)
     self->stop_us = self->stopping ? now_us : now_us + STOP_US;
     self->stopping = true;
     self->again = true;
-    stop_when_settled(self, now_us); /* now, before one more query is taken */
+    tailgate_worker_hold(self->gate, true);
+    stop_when_settled(self, now_us);
 }
 
 void worker_run(struct worker *self, int64_t now_us)
@@ -385,9 +387,9 @@ int64_t worker_due(const struct worker *self)
 {
     if (self->again)
         return 0;
-    int64_t due = sooner(link_due(self->link), self->setup.adapter->due(self->program));
+    int64_t due = self->setup.adapter->due(self->program);
     if (self->state == SERVING)
-        due = sooner(due, flights_due(&self->desk.flights));
+        due = sooner(due, desk_due(&self->desk));
     if (self->state == PAUSED)
         due = sooner(due, self->restart_us);
     if (self->stopping && (self->state == SERVING || self->state == PAUSED))
@@ -395,15 +397,8 @@ int64_t worker_due(const struct worker *self)
     return due;
 }
 
-size_t worker_items(const struct worker *self, zmq_pollitem_t ret_item[WORKER_ITEMS])
+size_t worker_items(const struct worker *self, struct pollfd ret_item[WORKER_ITEMS])
 {
-    struct pollfd descriptor[ADAPTER_DESCRIPTORS];
-    size_t count = link_items(self->link, ret_item);
-    size_t more = self->setup.adapter->descriptors(self->program, descriptor);
-    for (size_t i = 0; i < more; i++) {
-        short in = descriptor[i].events & POLLIN ? ZMQ_POLLIN : 0;
-        short out = descriptor[i].events & POLLOUT ? ZMQ_POLLOUT : 0;
-        ret_item[count++] = (zmq_pollitem_t){.fd = descriptor[i].fd, .events = (short)(in | out)};
-    }
-    return count;
+    ret_item[0] = (struct pollfd){.fd = tailgate_worker_fd(self->gate), .events = POLLIN};
+    return 1 + self->setup.adapter->descriptors(self->program, &ret_item[1]);
 }

@@ -1,4 +1,5 @@
-/* One worker: a link to the gateway, an adapter to a program, and what is decided between them.
+/* One worker: libtailgate towards the gateway, an adapter to a program, and what is decided between
+ * them.
  *
  *              start                GONE, or BROKEN / out of time, then GONE
  *   (made) ───────────▶ SERVING ───────────────────────────────▶ PAUSED ──back-off──▶ SERVING
@@ -7,35 +8,34 @@
  *
  * Invariants
  *   1. Every query taken ends as exactly one FINAL: the program's answer, an error with why, or its
- *      return, with why, when neither the query nor the program is to blame. (An answer may be sent
- *      once more over the next connection: outbox.h.)
+ *      return, with why, when neither the query nor the program is to blame. (The
+ *      library may send an answer once more over the next connection.)
  *   2. Registered only while the program runs: when it ends, its queries are reported first, then
  *      DISCONNECT is said, and READY only after it was started again. The loss of the gateway ends
  *      nothing: the program works on, READY says on what, and what it answers meanwhile is kept.
- *   3. At most `slots` queries are with the program. A gateway that came back may send more (it
- *      may not know what we still hold); as many again wait, and what is beyond is returned.
- *   4. Nothing is held for ever: a query whose attempt is over (flights.h) costs the program its
- *      process group, whatever the gateway says, and whether it is there or not. */
+ *   3. At most `slots` queries are with the program: the library gives out no more.
+ *   4. Nothing is held for ever: a query whose attempt is over (the library says so) costs the
+ *      program its process group, whatever the gateway says, and whether it is there or not. */
 #ifndef TAILGATE_ADAPTERS_WORKER_WORKER_H
 #define TAILGATE_ADAPTERS_WORKER_WORKER_H
 
+#include "adapters/c/tailgate.h"
 #include "adapters/worker/adapter.h"
-#include "adapters/worker/link.h"
 
-#define WORKER_ITEMS (LINK_ITEMS + ADAPTER_DESCRIPTORS)
+#define WORKER_ITEMS (1 + ADAPTER_DESCRIPTORS)
 
 struct worker;
 
-/* Borrowed for the worker's life; the name is in LINK.OPTIONS. */
+/* Borrowed for the worker's life. */
 struct worker_setup {
-    struct link_setup link; /* .keep is set by the worker */
-    const char *db;         /* whose gate that is, to say why nobody is there; NULL: not known */
+    struct tailgate_worker_options gate; /* name and slots are given; `later` is the worker's */
+    const char *db; /* whose gate that is, to say why nobody is there; NULL: not known */
     const struct adapter *adapter;
     struct adapter_setup program;
     int64_t time_limit_us; /* for one query, from when the program got it; 0: none */
 };
 
-/* Never NULL. */
+/* NULL when the library has no descriptor for it. */
 struct worker *worker_new(const struct worker_setup *setup);
 /* Ends what still runs, at once, and sets *self to NULL. */
 void worker_destroy(struct worker **self);
@@ -48,7 +48,7 @@ void worker_stop(struct worker *self, int64_t now_us);
 /* True when worker_stop() has been carried out. */
 bool worker_done(const struct worker *self);
 /* Fills in what to poll; returns how many. */
-size_t worker_items(const struct worker *self, zmq_pollitem_t ret_item[WORKER_ITEMS]);
+size_t worker_items(const struct worker *self, struct pollfd ret_item[WORKER_ITEMS]);
 /* When worker_run() is to be called although nothing is ready; INT64_MAX: never. */
 int64_t worker_due(const struct worker *self);
 /* Does all that can be done without blocking. To be called when an item is ready, when worker_due()

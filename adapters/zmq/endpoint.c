@@ -1,7 +1,6 @@
 #include "adapters/zmq/endpoint.h"
 
 #include <arpa/inet.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,4 +44,11 @@ enum endpoint_kind endpoint_read(const char *endpoint)
     if (strncmp(endpoint, "tcp://", 6) == 0)
         return read_tcp(endpoint + 6);
     return ENDPOINT_BAD;
+}
+
+bool endpoint_can_dial(const char *endpoint)
+{
+    if (strncmp(endpoint, "tcp://", 6) != 0)
+        return true;
+    return endpoint[6] != '*' && atoi(strrchr(endpoint, ':') + 1) > 0; /* atoi ("*") is 0 */
 }

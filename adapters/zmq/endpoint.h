@@ -2,7 +2,7 @@
 #ifndef TAILGATE_ADAPTERS_ZMQ_ENDPOINT_H
 #define TAILGATE_ADAPTERS_ZMQ_ENDPOINT_H
 
-#include <stddef.h>
+#include <stdbool.h>
 
 enum endpoint_kind {
     ENDPOINT_IPC,      /* ipc://PATH */
@@ -13,5 +13,8 @@ enum endpoint_kind {
 
 /* Says what ENDPOINT is, by its text alone: no name is looked up. */
 enum endpoint_kind endpoint_read(const char *endpoint);
+/* True when ENDPOINT, which is not ENDPOINT_BAD, names one place to connect to: no wildcard, no
+ * port 0. */
+bool endpoint_can_dial(const char *endpoint);
 
 #endif

@@ -4,24 +4,15 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 
+#include "adapters/zmq/bind.h"
 #include "adapters/zmq/links.h"
 #include "proto/buffer.h"
 
-#define HWM 1000           /* whole messages waiting for, or from, one peer */
-#define HANDSHAKE_MS 5000  /* a peer that does not finish its handshake is cut off */
-#define LINK_BEAT_MS 10000 /* ZMTP heartbeats on tcp: a dead link is closed, no more than that */
-#define LINK_TIMEOUT_MS 30000
-#define ENDPOINT_SIZE 512
-
 struct door {
-    struct links *links;          /* its connections */
-    void *socket;                 /* the ROUTER */
-    char endpoint[ENDPOINT_SIZE]; /* as bound */
+    struct links *links;               /* its connections */
+    void *socket;                      /* the ROUTER */
+    char endpoint[BIND_ENDPOINT_SIZE]; /* as bound */
 };
 
 struct gate {
@@ -55,96 +46,28 @@ void gate_destroy(struct gate **self, int linger_ms)
     *self = NULL;
 }
 
-static void set_int(void *socket, int option, int value)
+void gate_will_dial(struct gate *self)
 {
-    int failed = zmq_setsockopt(socket, option, &value, sizeof value);
-    assert(failed == 0); /* only fixed, known values come here */
-    (void)failed;
+    zmq_ctx_set(self->context, ZMQ_IO_THREADS, 2);
 }
 
-/* An IPv6 socket turns an IPv4 address into ::ffff:127.0.0.1, and of an interface takes the IPv6
- * address alone: only for those who name IPv6, or everything. */
-static bool wants_ipv6(const char *endpoint)
+void *gate_context(const struct gate *self)
 {
-    return strncmp(endpoint, "tcp://[", 7) == 0 || strncmp(endpoint, "tcp://*", 7) == 0;
-}
-
-static void *open_router(void *context, bool ipv6)
-{
-    const int64_t largest = LIMIT_FRAME_SIZE;
-    void *socket = zmq_socket(context, ZMQ_ROUTER);
-
-    if (!socket)
-        return NULL;
-    zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
-    set_int(socket, ZMQ_ROUTER_MANDATORY, 1);
-    set_int(socket, ZMQ_SNDHWM, HWM);
-    set_int(socket, ZMQ_RCVHWM, HWM);
-    set_int(socket, ZMQ_LINGER, 500);
-    set_int(socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
-    set_int(socket, ZMQ_HEARTBEAT_IVL, LINK_BEAT_MS);
-    set_int(socket, ZMQ_HEARTBEAT_TIMEOUT, LINK_TIMEOUT_MS);
-    set_int(socket, ZMQ_BACKLOG, 1024);
-    set_int(socket, ZMQ_IPV6, ipv6);
-    return socket;
-}
-
-/* zmq_bind() silently unlinks whatever stands at an ipc path: refuse what is not a dead socket. */
-static int check_ipc_path(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct stat status;
-    int probe, error;
-
-    if (strlen(path) >= sizeof address.sun_path)
-        return -ENAMETOOLONG;
-    if (lstat(path, &status) < 0)
-        return errno == ENOENT ? 0 : -errno;
-    if (!S_ISSOCK(status.st_mode))
-        return -EEXIST;
-    memcpy(address.sun_path, path, strlen(path) + 1);
-    probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (probe < 0)
-        return -errno;
-    error = connect(probe, (const struct sockaddr *)&address, sizeof address) == 0 ? 0 : errno;
-    close(probe);
-    return error == 0 || error == EAGAIN ? -EADDRINUSE : 0;
-}
-
-/* libzmq binds addresses and interfaces, not names. */
-static const char *bindable(const char *endpoint, char *storage, size_t size)
-{
-    static const char name[] = "tcp://localhost:";
-
-    if (strncmp(endpoint, name, strlen(name)) != 0)
-        return endpoint;
-    snprintf(storage, size, "tcp://127.0.0.1:%s", endpoint + strlen(name));
-    return storage;
+    return self->context;
 }
 
 int gate_bind(struct gate *self, const char *endpoint, bool group)
 {
-    char storage[64];
     struct door *door = &self->door[self->doors];
-    size_t size = sizeof door->endpoint;
-    mode_t before;
-    int error = 0;
+    int error;
 
     if (self->doors == GATE_DOORS)
         return -E2BIG;
-    if (strncmp(endpoint, "ipc://", 6) == 0)
-        error = check_ipc_path(endpoint + 6);
-    if (error)
-        return error;
-    door->socket = open_router(self->context, wants_ipv6(endpoint));
+    door->socket = bind_open(self->context, ZMQ_ROUTER, endpoint, LIMIT_FRAME_SIZE);
     if (!door->socket)
         return -errno;
-    before = umask(group ? 0007 : 0077);
-    if (zmq_bind(door->socket, bindable(endpoint, storage, sizeof storage)) < 0)
-        error = -errno;
-    umask(before);
-    if (!error && zmq_getsockopt(door->socket, ZMQ_LAST_ENDPOINT, door->endpoint, &size) < 0)
-        error = -errno;
+    bind_set(door->socket, ZMQ_ROUTER_MANDATORY, 1);
+    error = bind_socket(door->socket, endpoint, group, door->endpoint);
     if (!error && !(door->links = links_new(self->context, door->socket, self->doors)))
         error = -errno;
     if (error) {
@@ -170,7 +93,7 @@ const char *gate_endpoint(const struct gate *self, size_t door)
 }
 
 int gate_receive(struct gate *self, size_t door, struct frameset *set, struct span **ret_frame,
-                 size_t *ret_count, struct peer *ret_peer)
+                 size_t *ret_count, struct peer *ret_peer, bool *ret_first)
 {
     int got = frameset_receive(set, self->door[door].socket);
 
@@ -181,11 +104,16 @@ int gate_receive(struct gate *self, size_t door, struct frameset *set, struct sp
     ret_peer->door = (uint8_t)door;
     ret_peer->size = (uint8_t)set->frame[0].size;
     memcpy(ret_peer->id, set->frame[0].data, set->frame[0].size);
-    links_heard(self->door[door].links, zmq_msg_get(&set->message[set->count - 1], ZMQ_SRCFD),
-                ret_peer);
+    *ret_first = links_heard(self->door[door].links,
+                             zmq_msg_get(&set->message[set->count - 1], ZMQ_SRCFD), ret_peer);
     *ret_frame = set->frame + 1;
     *ret_count = set->count - 1;
     return 1;
+}
+
+bool gate_overtaken(struct gate *self, const struct peer *peer)
+{
+    return links_overtaken(self->door[peer->door].links, peer);
 }
 
 void *gate_monitor(const struct gate *self, size_t door)

@@ -16,6 +16,12 @@ struct gate;
 struct gate *gate_new(void);
 /* Closes the sockets (what is queued for a peer is sent for at most LINGER_MS) and the context. */
 void gate_destroy(struct gate **self, int linger_ms);
+/* Before the first gate_bind(): dialled sockets (dial.h) get an I/O thread of their own, because it
+ * is there that ZeroMQ looks up a host's name, and the doors would wait for that. */
+void gate_will_dial(struct gate *self);
+/* The process's ZeroMQ context, for the sockets of others: all must be closed before the gate is
+ * destroyed. */
+void *gate_context(const struct gate *self);
 /* Binds one more endpoint (with umask 0077 or, when GROUP, 0007 around an ipc bind). Returns the
  * door's index or -errno. A tcp port of 0 or * is chosen by the system: see gate_endpoint(). */
 int gate_bind(struct gate *self, const char *endpoint, bool group);
@@ -24,10 +30,13 @@ size_t gate_doors(const struct gate *self);
 void *gate_socket(const struct gate *self, size_t door);
 const char *gate_endpoint(const struct gate *self, size_t door);
 /* Takes one waiting message of DOOR: fills SET with its frames without the routing id, which goes
- * to RET_PEER. Returns 1, 0 when none waits, -E2BIG (dropped, too many frames; RET_PEER is not
- * set), or another -errno. */
+ * to RET_PEER. *ret_first: it is the first one of its connection. Returns 1, 0 when none waits,
+ * -E2BIG (dropped, too many frames; RET_PEER is not set), or another -errno. */
 int gate_receive(struct gate *self, size_t door, struct frameset *set, struct span **ret_frame,
-                 size_t *ret_count, struct peer *ret_peer);
+                 size_t *ret_count, struct peer *ret_peer, bool *ret_first);
+/* True when an earlier connection that had PEER's routing id is closed and gate_closed() has not
+ * said so yet; it will not any more. */
+bool gate_overtaken(struct gate *self, const struct peer *peer);
 /* Who sent what SET holds from DOOR. LOCAL: through a unix socket, whose peer the kernel has named
  * (SO_PEERCRED; ZeroMQ's property Peer-Address of the last frame); else UID and PID are 0. */
 struct gate_sender {

@@ -124,21 +124,33 @@ static void read_monitor(struct links *self)
     }
 }
 
-void links_heard(struct links *self, int descriptor, const struct peer *peer)
+bool links_heard(struct links *self, int descriptor, const struct peer *peer)
 {
     struct link *link = link_at(self, descriptor);
 
     if (!link || (link->peer.size && peer_equal(&link->peer, peer)))
-        return;
+        return false;
     read_monitor(self);
     link = link_at(self, descriptor); /* it may have moved */
     if (!link->open) {
         report(self, peer); /* K1 */
-        return;
+        return false;
     }
     if (link->peer.size)
         report(self, &link->peer);
     link->peer = *peer;
+    return true;
+}
+
+bool links_overtaken(struct links *self, const struct peer *peer)
+{
+    for (size_t i = 0; i < self->gone_count; i++) {
+        if (!peer_equal(&self->gone[i], peer))
+            continue;
+        self->gone[i] = self->gone[--self->gone_count];
+        return true;
+    }
+    return false;
 }
 
 bool links_closed(struct links *self, struct peer *ret_peer)

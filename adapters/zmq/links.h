@@ -22,8 +22,11 @@ struct links *links_new(void *context, void *socket, size_t door);
 void links_destroy(struct links **self);
 /* The monitor's socket, to poll (owned by the links). */
 void *links_socket(const struct links *self);
-/* PEER was heard on DESCRIPTOR. */
-void links_heard(struct links *self, int descriptor, const struct peer *peer);
+/* PEER was heard on DESCRIPTOR. True when it is the first time on this connection. */
+bool links_heard(struct links *self, int descriptor, const struct peer *peer);
+/* Takes PEER out of those that links_closed() will report: whoever had its name before is gone, and
+ * that is told. True when it was among them. */
+bool links_overtaken(struct links *self, const struct peer *peer);
 /* The next peer whose connection has closed; false when there is none. Never blocks. */
 bool links_closed(struct links *self, struct peer *ret_peer);
 

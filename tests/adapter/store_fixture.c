@@ -47,7 +47,7 @@ int store_tear_down(void **state)
     return 0;
 }
 
-void store_ask(int count)
+void store_given(int count)
 {
     char sql[400];
     snprintf(sql, sizeof sql,

@@ -25,7 +25,7 @@ int store_tear_down(void **state);
 /* Opens a store and leaves its connection in store_fixture.db. */
 struct store *store_open_caught(const struct place *place, int busy_ms);
 /* Inserts COUNT questions of session a to session b. */
-void store_ask(int count);
+void store_given(int count);
 /* A reply of b to a; TEXT is borrowed. */
 struct store_reply store_reply_to(int64_t id, const char *text);
 /* Puts that reply into the open group, or into a group of its own that is committed. */

@@ -81,7 +81,7 @@ static void what_is_reported_is_in_the_file(void **state)
     struct job_list done;
 
     (void)state;
-    store_ask(1);
+    store_given(1);
     submit(JOB_ANSWER, 1, "an answer");
     done = await_done(1);
     assert_int_equal(done.first->outcome, STORE_COMMITTED);
@@ -96,7 +96,7 @@ static void jobs_end_in_the_order_they_came_each_once(void **state)
     int64_t id = 0;
 
     (void)state;
-    store_ask(5000);
+    store_given(5000);
     for (int64_t i = 1; i <= 5000; i++)
         submit(JOB_ANSWER, i, "an answer");
     done = await_done(5000);
@@ -117,7 +117,7 @@ static void a_locked_database_is_told_and_outwaited(void **state)
     char line[100];
 
     (void)state;
-    store_ask(1);
+    store_given(1);
     holder = peer_start("lock", store_fixture.place.db, NULL);
     assert_true(peer_line(&holder, line, sizeof line));
     submit(JOB_ANSWER, 1, "an answer");
@@ -148,7 +148,7 @@ static void a_full_disk_is_told_and_commits_nothing_by_halves(void **state)
     struct job_list done;
 
     (void)state;
-    store_ask(20);
+    store_given(20);
     memset(text, 'x', sizeof text - 1);
     text[sizeof text - 1] = '\0';
     limit_pages("PRAGMA max_page_count = 1"); /* SQLite makes it what the file has */
@@ -171,7 +171,7 @@ static void what_one_row_spoils_the_others_do_not_suffer(void **state)
     size_t refused = 0;
 
     (void)state;
-    store_ask(100);
+    store_given(100);
     file_run(&store_fixture.place,
              "CREATE TRIGGER no_seven BEFORE UPDATE ON messages WHEN new.id = 7"
              " BEGIN SELECT raise(ABORT, 'not seven'); END");
@@ -193,7 +193,7 @@ static void a_reply_that_cannot_be_written_now_is_kept_until_it_can(void **state
     struct job_list done;
 
     (void)state;
-    store_ask(1);
+    store_given(1);
     file_run(&store_fixture.place,
              "CREATE TRIGGER one BEFORE INSERT ON messages BEGIN SELECT theirs(1); END");
     submit(JOB_ANSWER, 1, "an answer");
@@ -209,7 +209,7 @@ static void a_reply_that_cannot_be_written_now_is_kept_until_it_can(void **state
 static void a_drained_committer_has_committed_everything(void **state)
 {
     (void)state;
-    store_ask(1000);
+    store_given(1000);
     for (int64_t i = 1; i <= 1000; i++)
         submit(JOB_ANSWER, i, "an answer");
     committer_destroy(&committer, true);
@@ -222,7 +222,7 @@ static void an_abandoned_committer_stops_while_the_database_is_locked(void **sta
     char line[100];
 
     (void)state;
-    store_ask(1);
+    store_given(1);
     holder = peer_start("lock", store_fixture.place.db, NULL);
     assert_true(peer_line(&holder, line, sizeof line));
     submit(JOB_ANSWER, 1, "an answer");
@@ -239,7 +239,7 @@ static void the_wal_stays_small_under_load(void **state)
     struct job_list done;
 
     (void)state;
-    store_ask(3000);
+    store_given(3000);
     for (int64_t i = 1; i <= 3000; i++) {
         submit(JOB_ANSWER, i, "an answer");
         if (i % 100 == 0) {
@@ -266,7 +266,7 @@ static void under_load_the_lock_is_held_for_its_share_of_the_time(void **state)
     committer =
         committer_new(store_fixture.store, &(struct committer_config){.duty = 25, .group = 50});
     assert_non_null(committer);
-    store_ask(4000);
+    store_given(4000);
     start_us = clock_mono_us();
     for (int64_t i = 1; i <= 4000; i++)
         submit(JOB_ANSWER, i, "an answer");

@@ -98,7 +98,7 @@ static void a_query_goes_through_its_life_job_by_job(void **state)
     struct job *job;
 
     (void)state;
-    store_ask(2);
+    store_given(2);
     job = job_of(JOB_LEASE, 1);
     job->claim = job->present = true;
     job->pid = 4711;
@@ -135,7 +135,7 @@ static void a_lost_claim_is_told_with_its_outcome(void **state)
     struct job *job = job_of(JOB_LEASE, 1);
 
     (void)state;
-    store_ask(1);
+    store_given(1);
     file_run(&store_fixture.place, "UPDATE messages SET read = 1");
     job->claim = true;
     expect_done(job, STORE_SUPERSEDED);
@@ -145,7 +145,7 @@ static void a_lost_claim_is_told_with_its_outcome(void **state)
 static void an_answer_that_came_after_the_end_is_kept_with_the_end(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     file_run(&store_fixture.place, "DELETE FROM messages");
     expect_done(answer_of(JOB_GONE, 1), STORE_DELETED);
     store_expect_text("SELECT why || answer FROM tailgate_answer", "deletedan answer");
@@ -157,7 +157,7 @@ static void an_answer_that_the_database_refuses_is_kept_and_its_query_goes_on(vo
     struct job *done;
 
     (void)state;
-    store_ask(2);
+    store_given(2);
     file_run(&store_fixture.place,
              "CREATE TRIGGER no_answers BEFORE INSERT ON messages WHEN new.from_session = 'b'"
              " BEGIN SELECT raise(ABORT, 'no answers'); END");
@@ -178,7 +178,7 @@ static void marks_words_and_presence_are_written(void **state)
     struct job *job;
 
     (void)state;
-    store_ask(3);
+    store_given(3);
     job = job_of(JOB_MARK, 3);
     job->parks = memory_new(2 * sizeof *job->parks);
     job->parks[0] = 1;
@@ -207,7 +207,7 @@ static void retirement_tells_how_much_it_was(void **state)
     file_run(&store_fixture.place,
              "INSERT INTO audit_log(action, timestamp) VALUES('query_dead', '2020-01-01T00:00:00'),"
              "('query_dead', '2020-01-01T00:00:00'), ('query_dead', '2020-01-01T00:00:00')");
-    job->retention = (struct store_retention){1, 1, 1};
+    job->retention = (struct store_retention){1, 1, 1, 1};
     job->limit = 2;
     job = run(job);
     assert_int_equal(job->error, BRIDGE_OK);
@@ -232,7 +232,7 @@ static void upkeep_that_cannot_be_done_costs_no_reply(void **state)
     const int64_t until_us = clock_mono_us() + PATIENCE_MS * 1000LL; /* each vain try rings, too */
 
     (void)state;
-    store_ask(10);
+    store_given(10);
     file_run(&store_fixture.place,
              "CREATE TRIGGER one BEFORE INSERT ON tailgate_answer BEGIN SELECT theirs(1); END;"
              "CREATE TRIGGER two BEFORE INSERT ON tailgate_meta BEGIN SELECT theirs(1); END;"
@@ -267,7 +267,7 @@ static void a_text_that_is_not_clean_costs_its_own_job_only(void **state)
     struct pollfd item = {committer_fd(committer), POLLIN, 0};
 
     (void)state;
-    store_ask(20);
+    store_given(20);
     for (int64_t id = 1; id <= 20; id++) {
         struct job *job = answer_of(JOB_ANSWER, id);
         if (id == 3)
@@ -296,7 +296,7 @@ static void a_text_that_is_not_clean_costs_its_own_job_only(void **state)
 static void the_points_come_in_the_order_of_a_commit(void **state)
 {
     (void)state;
-    store_ask(2);
+    store_given(2);
     expect_done(answer_of(JOB_ANSWER, 1), STORE_COMMITTED);
     expect_done(answer_of(JOB_ANSWER, 2), STORE_COMMITTED);
     committer_destroy(&committer, true);
@@ -315,7 +315,7 @@ static void what_others_see_at_each_point_is_what_its_name_says(void **state)
     struct job *job;
 
     (void)state;
-    store_ask(1);
+    store_given(1);
     committer_destroy(&committer, true);
     reached = count_replies;
     committer =
@@ -338,7 +338,7 @@ static void the_view_tells_how_long_the_wal_is(void **state)
     struct committer_view view;
 
     (void)state;
-    store_ask(1);
+    store_given(1);
     committer_look(committer, &view);
     assert_int_equal(view.wal_frames, 0);
     expect_done(answer_of(JOB_ANSWER, 1), STORE_COMMITTED);

@@ -171,7 +171,7 @@ a_failed_fsync_of_a_checkpoint_is_the_end_after_what_was_committed_is_reported(v
     (void)state;
     memset(text, 'x', sizeof text - 1);
     text[sizeof text - 1] = '\0';
-    store_ask(401);
+    store_given(401);
     fail_syncs();
     for (int64_t i = 1; i <= 400; i++)
         submit(i, text);
@@ -198,7 +198,7 @@ static void a_drain_gives_up_on_a_lock_that_is_not_given_back(void **state)
     struct peer_process holder;
 
     (void)state;
-    store_ask(3);
+    store_given(3);
     holder = start_peer("lock");
     for (int64_t i = 1; i <= 3; i++)
         submit(i, "an answer");
@@ -214,7 +214,7 @@ static void a_drain_gives_up_on_a_full_disk(void **state)
     static char text[200001];
 
     (void)state;
-    store_ask(1);
+    store_given(1);
     memset(text, 'x', sizeof text - 1);
     committer_destroy(&committer, false);
     assert_int_equal(db_run(store_fixture.db, "PRAGMA max_page_count = 1"), BRIDGE_OK);
@@ -227,7 +227,7 @@ static void a_drain_gives_up_on_a_full_disk(void **state)
 static void a_drain_that_gets_through_leaves_nothing(void **state)
 {
     (void)state;
-    store_ask(10);
+    store_given(10);
     for (int64_t i = 1; i <= 10; i++)
         submit(i, "an answer");
     assert_int_equal(committer_destroy(&committer, true), 0);
@@ -242,7 +242,7 @@ static void a_guest_who_reads_long_is_not_waited_for_at_each_commit(void **state
     uint64_t most;
 
     (void)state;
-    store_ask(5000);
+    store_given(5000);
     reader = start_peer("reader"); /* pins the WAL where it is now */
     began_us = clock_mono_us();
     while (store_wal_frames(store_fixture.store) < 800) {
@@ -272,7 +272,7 @@ static void every_end_of_a_hold_rings(void **state)
     uint64_t failures;
 
     (void)state;
-    store_ask(1);
+    store_given(1);
     memset(text, 'x', sizeof text - 1);
     committer_destroy(&committer, false);
     assert_int_equal(db_run(store_fixture.db, "PRAGMA max_page_count = 1"), BRIDGE_OK);
@@ -293,7 +293,7 @@ static void a_lock_that_somebody_else_has_is_not_said_to_be_held(void **state)
     uint64_t busy;
 
     (void)state;
-    store_ask(1);
+    store_given(1);
     holder = start_peer("lock");
     submit(1, "an answer");
     while (look().busy == 0)
@@ -312,7 +312,7 @@ static void readers_who_leave_soon_do_not_undo_a_group(void **state)
 
     (void)state;
     use_rollback_journal();
-    store_ask(1);
+    store_given(1);
     reader = start_peer("reader");
     submit(1, "an answer");
     while (atomic_load(&seen.misses_most) < 3) /* COMMIT again, and no ROLLBACK between */
@@ -330,7 +330,7 @@ static void readers_who_stay_do_not_keep_the_others_out_for_ever(void **state)
 
     (void)state;
     use_rollback_journal();
-    store_ask(1);
+    store_given(1);
     reader = start_peer("reader");
     submit(1, "an answer");
     view = await_state(COMMITTER_LOCKED);

@@ -44,7 +44,7 @@ static void bury(int64_t id, const char *service)
 /* Query 1 is dead; its reply is row 2. */
 static void bury_one(void)
 {
-    store_ask(1);
+    store_given(1);
     bury(1, "default");
 }
 
@@ -149,7 +149,7 @@ static void dropping_is_all_of_its_batch_or_nothing(void **state)
     (void)state;
     const int64_t id[] = {1, 2, 99};
     bool dropped[3];
-    store_ask(2);
+    store_given(2);
     bury(1, "default");
     bury(2, "docs");
     file_run(&store_fixture.place, "CREATE TRIGGER no BEFORE INSERT ON audit_log"
@@ -170,7 +170,7 @@ static void what_waits_for_its_next_attempt_is_not_dropped(void **state)
     (void)state;
     const int64_t id = 1;
     bool dropped = true;
-    store_ask(1);
+    store_given(1);
     struct store_delivery delivery = store_delivery_of(1);
     store_commit_lease(&delivery);
     assert_int_equal(dead_drop(db, &id, 1, true, NOW_US, &dropped), BRIDGE_OK);
@@ -184,7 +184,7 @@ static void a_filter_finds_what_it_says(void **state)
     struct records_filter filter = {.service = span_str("docs")};
     int64_t *id = NULL, count = 0;
     size_t found = 0;
-    store_ask(3);
+    store_given(3);
     bury(1, "default");
     bury(2, "docs");
     bury(3, "docs");
@@ -208,7 +208,7 @@ static void only_what_is_unread_and_not_parked_yet_is_parked(void **state)
     (void)state;
     int64_t id[] = {1, 2, 3, 99};
     size_t count = 0;
-    store_ask(3);
+    store_given(3);
     assert_int_equal(store_commit_one(2, "answer"), STORE_COMMITTED);
     assert_int_equal(park_rows(db, id, 4, &count), BRIDGE_OK);
     assert_int_equal(count, 2);

@@ -1,4 +1,4 @@
-/* When an attempt is over, and who says so (adapters/worker/flights.h). Times are the test's. */
+/* When an attempt is over, and who says so (adapters/c/flights.h). Times are the test's. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "adapters/worker/flights.h"
+#include "adapters/c/flights.h"
 #include "proto/buffer.h"
 #include "proto/stamp.h"
 
@@ -63,14 +63,29 @@ static void deadline_is_when_the_attempt_ends(void **state)
     assert_ptr_equal(flights_late(flights, NOW + 90 * SECOND), flight);
 }
 
-static void own_limit_ends_it_earlier_and_never_later(void **state)
+static void end_that_was_told_is_not_told_again(void **state)
 {
     struct flights *flights = *state;
     struct flight *flight = add_until(flights, 90 * SECOND);
-    flight->limit_us = NOW + MINUTE;
-    assert_int_equal(flights_due(flights), NOW + MINUTE);
-    flight->limit_us = NOW + 2 * MINUTE;
-    assert_int_equal(flights_due(flights), NOW + 90 * SECOND);
+    flight->told = true;
+    assert_null(flights_late(flights, NOW + 2 * DAY));
+    assert_null(flights_given_up(flights, NOW + 2 * DAY));
+    assert_int_equal(flights_due(flights), INT64_MAX);
+}
+
+static void no_more_than_the_slots_are_offered_oldest_first(void **state)
+{
+    struct flights *flights = *state;
+    struct flight *first = add(flights, "{}"), *second = add(flights, "{}");
+    first->offered = second->offered = false;
+    assert_ptr_equal(flights_waiting(flights, 1), first);
+    first->offered = true;
+    assert_null(flights_waiting(flights, 1));
+    assert_ptr_equal(flights_waiting(flights, 2), second);
+    assert_ptr_equal(flights_unoffered(flights), second);
+    flights_remove(flights, first);
+    flight_free(&first);
+    assert_ptr_equal(flights_waiting(flights, 1), second);
 }
 
 static void disconnect_ends_only_what_is_over(void **state)
@@ -99,8 +114,6 @@ static void partial_makes_the_gateway_the_judge(void **state)
     assert_null(flights_late(flights, NOW + 60 * MINUTE));
     assert_null(flights_given_up(flights, NOW + 60 * SECOND));
     assert_ptr_equal(flights_given_up(flights, NOW + 91 * SECOND), flight);
-    flight->limit_us = NOW + 20 * MINUTE; /* the worker's own limit still holds */
-    assert_ptr_equal(flights_late(flights, NOW + 20 * MINUTE), flight);
 }
 
 static void deadline_that_cannot_be_believed_leaves_it_to_the_gateway(void **state)
@@ -122,6 +135,7 @@ static void deadline_that_cannot_be_believed_leaves_it_to_the_gateway(void **sta
         assert_null(flights_late(flights, NOW + 6 * DAY));
         assert_ptr_equal(flights_late(flights, NOW + 7 * DAY), flight);
         flights_remove(flights, flight);
+        flight_free(&flight);
     }
 }
 
@@ -136,7 +150,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(deadline_is_when_the_attempt_ends, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(own_limit_ends_it_earlier_and_never_later, set_up,
+        cmocka_unit_test_setup_teardown(end_that_was_told_is_not_told_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(no_more_than_the_slots_are_offered_oldest_first, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(disconnect_ends_only_what_is_over, set_up, tear_down),
         cmocka_unit_test_setup_teardown(disconnect_a_moment_early_ends_it_too, set_up, tear_down),

@@ -1,4 +1,4 @@
-/* What a worker sends again, and what it forgets (adapters/worker/outbox.h). Times are the test's.
+/* What a worker sends again, and what it forgets (adapters/c/outbox.h). Times are the test's.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "adapters/worker/outbox.h"
+#include "adapters/c/outbox.h"
 #include "proto/buffer.h"
 
 #define NOW INT64_C(5000000000)

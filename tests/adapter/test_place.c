@@ -75,6 +75,7 @@ static void two_names_of_one_file_are_one_place(void **state)
     assert_int_equal(chdir(before), 0);
     assert_string_equal(relative.db, path);
     assert_string_equal(relative.gate, plain.gate);
+    assert_string_equal(relative.events, plain.events);
     assert_string_equal(relative.lock, plain.lock);
 }
 
@@ -99,12 +100,14 @@ static void names_with_blanks_and_letters_beyond_ascii_are_kept(void **state)
 {
     (void)state;
     const char *name = "Brücke zum 東 'x' \".db";
-    char path[PATH_MAX], gate[PATH_MAX + 32];
+    char path[PATH_MAX], gate[PATH_MAX + 32], events[PATH_MAX + 32];
     path_of(name, path);
     struct place place = support_place(folder, name);
     assert_string_equal(place.db, path);
     snprintf(gate, sizeof gate, "ipc://%s-gate/gate", path);
     assert_string_equal(place.gate, gate);
+    snprintf(events, sizeof events, "ipc://%s-gate/events", path);
+    assert_string_equal(place.events, events);
     struct place_holder holder;
     int descriptor = place_lock(&place, &holder);
     assert_true(descriptor >= 0);
@@ -167,6 +170,7 @@ static struct place_holder announcement(const struct place *place)
 {
     struct place_holder self = {.pid = getpid(), .since = "2026-11-21T01:00:00"};
     snprintf(self.gate, sizeof self.gate, "%s", place->gate);
+    snprintf(self.events, sizeof self.events, "%s", place->events);
     return self;
 }
 
@@ -181,6 +185,7 @@ static void a_second_gateway_is_told_who_holds_the_lock(void **state)
     assert_int_equal(place_holder(&place, &holder), 0);
     assert_int_equal(holder.pid, getpid()); /* before it says more: who, at least */
     assert_string_equal(holder.gate, "");
+    assert_string_equal(holder.events, "");
 
     struct place_holder self = announcement(&place);
     assert_int_equal(place_announce(first, &self), 0);
@@ -189,9 +194,11 @@ static void a_second_gateway_is_told_who_holds_the_lock(void **state)
     assert_int_equal(holder.pid, getpid());
     assert_string_equal(holder.since, "2026-11-21T01:00:00");
     assert_string_equal(holder.gate, place.gate);
+    assert_string_equal(holder.events, place.events);
     memset(&holder, 0, sizeof holder);
     assert_int_equal(place_holder(&place, &holder), 0);
     assert_string_equal(holder.gate, place.gate);
+    assert_string_equal(holder.events, place.events);
 
     close(first);
     assert_int_equal(place_holder(&place, &holder), -ESRCH);
@@ -275,7 +282,7 @@ static void the_folder_opens_no_wider_than_the_database(void **state)
     assert_int_equal(stat(private.folder, &status), 0);
     assert_int_equal(status.st_mode & 07777, 0700);
     assert_int_equal(stat(shared.folder, &status), 0);
-    assert_int_equal(status.st_mode & 07777, 0750);
+    assert_int_equal(status.st_mode & 07777, 02750);
     close(first);
     close(second);
 }

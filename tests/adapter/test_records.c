@@ -90,7 +90,7 @@ static void a_lease_is_read_as_it_was_written(void **state)
     size_t count = 0;
 
     (void)state;
-    store_ask(1);
+    store_given(1);
     struct store_delivery delivery = store_delivery_of(1);
     delivery.claim = true;
     delivery.attempt = 2;
@@ -113,7 +113,7 @@ static void what_is_open_comes_in_pages_in_id_order_and_without_the_dead(void **
     size_t count = 0;
 
     (void)state;
-    store_ask(7);
+    store_given(7);
     for (int64_t id = 7; id >= 1; id--) {
         const struct store_delivery delivery = store_delivery_of(id);
         if (id != 4)
@@ -146,7 +146,7 @@ static void the_dead_come_oldest_first_and_all_filters_must_hold(void **state)
     };
 
     (void)state;
-    store_ask(5);
+    store_given(5);
     bury(3, "t", STORE_TIME);
     bury(1, "s", STORE_TIME + 5000000);
     bury(4, "s", STORE_TIME + 6000000);
@@ -204,7 +204,7 @@ static bool is_live(int64_t now_us)
 static void a_dead_query_is_live_while_it_could_be_asked_again(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     bury(1, "s", STORE_TIME);
     file_run(&store_fixture.place, "UPDATE conversations SET expires_at = '2026-11-21 00:00:05'");
     assert_true(is_live(STORE_TIME + 4999999));
@@ -220,7 +220,7 @@ static void what_somebody_spoiled_is_read_as_nothing_worse(void **state)
     struct seen seen = {""};
 
     (void)state;
-    store_ask(1);
+    store_given(1);
     const struct store_delivery delivery = store_delivery_of(1);
     store_commit_lease(&delivery);
     file_run(&store_fixture.place,

@@ -17,7 +17,7 @@
 static void a_reply_is_a_row_a_read_flag_and_the_bridges_audit_row(void **state)
 {
     (void)state;
-    store_ask(2);
+    store_given(2);
     assert_int_equal(store_begin(store_fixture.store, 1795222800123456), BRIDGE_OK);
     assert_int_equal(store_put(1, "schön"), STORE_COMMITTED);
     assert_int_equal(store_commit(store_fixture.store), BRIDGE_OK);
@@ -37,7 +37,7 @@ static void a_reply_is_a_row_a_read_flag_and_the_bridges_audit_row(void **state)
 static void the_bridge_fetches_what_was_committed(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     assert_int_equal(store_commit_one(1, "{\"answer\": \"東\"}"), STORE_COMMITTED);
     struct peer_process peer = peer_start("fetch", store_fixture.place.db, CONVERSATION, "a", NULL);
     char line[1000];
@@ -50,7 +50,7 @@ static void the_bridge_fetches_what_was_committed(void **state)
 static void a_reply_committed_however_often_is_one_row(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     assert_int_equal(store_commit_one(1, "first"), STORE_COMMITTED);
     for (int i = 0; i < 5; i++)
         assert_int_equal(store_commit_one(1, "again"), STORE_SUPERSEDED);
@@ -77,7 +77,7 @@ static void expect_end(enum store_outcome outcome, enum store_outcome want, cons
 static void a_query_that_somebody_else_took_is_superseded(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     file_run(&store_fixture.place, "UPDATE messages SET read = 1");
     expect_end(store_commit_one(1, "late"), STORE_SUPERSEDED, "query_superseded");
 }
@@ -85,7 +85,7 @@ static void a_query_that_somebody_else_took_is_superseded(void **state)
 static void a_query_of_an_expired_conversation_is_expired(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     file_run(&store_fixture.place, "UPDATE conversations SET expires_at = '2020-01-01T00:00:00'");
     expect_end(store_commit_one(1, "late"), STORE_EXPIRED, "query_expired");
     assert_int_equal(store_number(UNREAD), 1);
@@ -94,7 +94,7 @@ static void a_query_of_an_expired_conversation_is_expired(void **state)
 static void a_query_whose_row_is_gone_is_deleted(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     file_run(&store_fixture.place, "DELETE FROM messages");
     expect_end(store_commit_one(1, "late"), STORE_DELETED, "query_deleted");
 }
@@ -102,7 +102,7 @@ static void a_query_whose_row_is_gone_is_deleted(void **state)
 static void a_query_whose_conversation_is_gone_is_deleted(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     file_run(&store_fixture.place, "DELETE FROM conversations");
     expect_end(store_commit_one(1, "late"), STORE_DELETED, "query_deleted");
 }
@@ -110,7 +110,7 @@ static void a_query_whose_conversation_is_gone_is_deleted(void **state)
 static void a_query_whose_id_belongs_to_another_conversation_is_deleted(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     file_run(&store_fixture.place,
              "INSERT INTO conversations SELECT 'conv_other', 'x', 'y', 't', 't', '',"
              " expires_at FROM conversations;"
@@ -138,7 +138,7 @@ static void the_forms_of_a_time_that_python_reads_are_compared_as_times(void **s
         {"never", STORE_COMMITTED},
     };
     size_t count = sizeof table / sizeof table[0];
-    store_ask((int)count);
+    store_given((int)count);
     for (size_t i = 0; i < count; i++) {
         char sql[200];
         snprintf(sql, sizeof sql, "UPDATE conversations SET expires_at = '%s'",
@@ -154,7 +154,7 @@ static void the_forms_of_a_time_that_python_reads_are_compared_as_times(void **s
 static void a_dead_querys_error_reply_is_recorded_as_such(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     struct store_reply reply = store_reply_to(1, "{\"type\":\"error\"}");
     reply.dead = true;
     enum store_outcome outcome;
@@ -172,7 +172,7 @@ static void a_dead_querys_error_reply_is_recorded_as_such(void **state)
 static void a_rolled_back_group_leaves_nothing(void **state)
 {
     (void)state;
-    store_ask(3);
+    store_given(3);
     assert_int_equal(store_begin(store_fixture.store, clock_utc_us()), BRIDGE_OK);
     assert_int_equal(store_put(1, "x"), STORE_COMMITTED);
     assert_int_equal(store_put(2, "x"), STORE_COMMITTED);
@@ -188,7 +188,7 @@ static void a_rolled_back_group_leaves_nothing(void **state)
 static void a_group_that_is_not_committed_is_seen_by_nobody(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     assert_int_equal(store_begin(store_fixture.store, clock_utc_us()), BRIDGE_OK);
     assert_int_equal(store_put(1, "x"), STORE_COMMITTED);
     assert_int_equal(store_number(REPLIES), 0);
@@ -201,7 +201,7 @@ static void a_group_that_is_not_committed_is_seen_by_nobody(void **state)
 static void a_text_that_python_could_not_read_is_refused(void **state)
 {
     (void)state;
-    store_ask(2);
+    store_given(2);
     struct store_reply bad[] = {store_reply_to(1, "x"), store_reply_to(1, "x"),
                                 store_reply_to(1, "bad \xff"), store_reply_to(1, "x")};
     bad[0].text = span_of("a\0b", 3);
@@ -226,7 +226,7 @@ static void a_trigger_that_refuses_a_reply_is_reported_and_leaves_nothing(void *
         "BEFORE INSERT ON messages BEGIN SELECT RAISE(IGNORE); END",
         "BEFORE UPDATE ON messages BEGIN SELECT RAISE(IGNORE); END",
     };
-    store_ask(1);
+    store_given(1);
     for (size_t i = 0; i < 4; i++) {
         char sql[200];
         snprintf(sql, sizeof sql, "CREATE TRIGGER t %s", triggers[i]);

@@ -51,7 +51,7 @@ static void expect_kept(const struct store_reply *reply, enum store_outcome want
 static void a_claim_takes_the_read_flag_together_with_its_row(void **state)
 {
     (void)state;
-    store_ask(2);
+    store_given(2);
     assert_int_equal(claim(1), STORE_COMMITTED);
     assert_int_equal(store_number("SELECT group_concat(read) = '1,0' FROM messages"), 1);
     store_expect_text("SELECT message_id || state || claimed FROM tailgate_delivery", "1leased1");
@@ -61,7 +61,7 @@ static void a_claim_takes_the_read_flag_together_with_its_row(void **state)
 static void a_claim_loses_to_somebody_elses_read(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     file_run(&store_fixture.place, "UPDATE messages SET timestamp = '" STORE_TIME_TEXT "'");
     peer_run("fetch", store_fixture.place.db, CONVERSATION, "b", NULL);
     file_run(&store_fixture.place, "INSERT INTO tailgate_parked VALUES(1)");
@@ -74,7 +74,7 @@ static void a_claim_loses_to_somebody_elses_read(void **state)
 static void what_is_claimed_is_not_taken_again(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     assert_int_equal(claim(1), STORE_COMMITTED);
     struct store_delivery delivery = store_delivery_of(1);
     delivery.failed = 1;
@@ -92,7 +92,7 @@ static void what_is_claimed_is_not_taken_again(void **state)
 static void a_claimed_query_is_answered_under_our_own_row(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     claim(1);
     const struct store_reply reply = answer_to(1, true);
     assert_int_equal(store_commit_reply(&reply), STORE_COMMITTED);
@@ -105,7 +105,7 @@ static void a_claimed_query_is_answered_under_our_own_row(void **state)
 static void a_claimed_query_that_was_set_unread_by_hand_is_read_when_it_is_answered(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     claim(1);
     file_run(&store_fixture.place, "UPDATE messages SET read = 0");
     const struct store_reply reply = answer_to(1, true);
@@ -116,7 +116,7 @@ static void a_claimed_query_that_was_set_unread_by_hand_is_read_when_it_is_answe
 static void a_claimed_query_whose_row_was_dropped_is_superseded(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     claim(1);
     file_run(&store_fixture.place, "DELETE FROM tailgate_delivery");
     const struct store_reply reply = answer_to(1, true);
@@ -128,7 +128,7 @@ static void a_claimed_query_whose_row_was_dropped_is_superseded(void **state)
 static void a_claimed_query_whose_time_is_over_is_expired_though_its_row_was_dropped(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     claim(1);
     file_run(&store_fixture.place, "DELETE FROM tailgate_delivery; " EXPIRE);
     const struct store_reply reply = answer_to(1, true);
@@ -138,7 +138,7 @@ static void a_claimed_query_whose_time_is_over_is_expired_though_its_row_was_dro
 static void a_query_that_was_never_claimed_does_not_pass_for_claimed(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     const struct store_delivery delivery = store_delivery_of(1);
     store_commit_lease(&delivery);
     const struct store_reply reply = answer_to(1, true);
@@ -149,7 +149,7 @@ static void a_query_that_was_never_claimed_does_not_pass_for_claimed(void **stat
 static void a_claimed_query_that_dies_stays_read_and_its_claim_is_used_up(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     claim(1);
     struct store_reply reply = answer_to(1, true);
     reply.dead = true;
@@ -163,7 +163,7 @@ static void a_claimed_query_that_dies_stays_read_and_its_claim_is_used_up(void *
 static void a_claimed_query_that_has_not_ended_is_not_recorded_as_ended(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     claim(1);
     const struct store_reply end = answer_to(1, true);
     enum store_outcome outcome = STORE_COMMITTED;
@@ -176,7 +176,7 @@ static void a_claimed_query_that_has_not_ended_is_not_recorded_as_ended(void **s
 static void a_claimed_query_that_expires_stays_read_and_its_answer_is_kept(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     claim(1);
     file_run(&store_fixture.place, EXPIRE);
     const struct store_reply reply = answer_to(1, true);
@@ -187,7 +187,7 @@ static void a_claimed_query_that_expires_stays_read_and_its_answer_is_kept(void 
 static void a_claimed_query_that_is_deleted_has_its_answer_kept(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     claim(1);
     file_run(&store_fixture.place, "DELETE FROM messages");
     const struct store_reply reply = answer_to(1, true);
@@ -197,7 +197,7 @@ static void a_claimed_query_that_is_deleted_has_its_answer_kept(void **state)
 static void a_conversation_that_is_deleted_while_in_flight_leaves_the_answer_kept(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     const struct store_delivery delivery = store_delivery_of(1);
     store_commit_lease(&delivery);
     file_run(&store_fixture.place, "DELETE FROM messages; DELETE FROM conversations");
@@ -208,7 +208,7 @@ static void a_conversation_that_is_deleted_while_in_flight_leaves_the_answer_kep
 static void a_conversation_that_expires_while_in_flight_leaves_the_answer_kept(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     const struct store_delivery delivery = store_delivery_of(1);
     store_commit_lease(&delivery);
     file_run(&store_fixture.place, EXPIRE);
@@ -220,7 +220,7 @@ static void a_conversation_that_expires_while_in_flight_leaves_the_answer_kept(v
 static void an_answer_that_somebody_was_faster_than_is_kept(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     const struct store_delivery delivery = store_delivery_of(1);
     store_commit_lease(&delivery);
     file_run(&store_fixture.place, "UPDATE messages SET read = 1");
@@ -231,7 +231,7 @@ static void an_answer_that_somebody_was_faster_than_is_kept(void **state)
 static void an_error_reply_that_comes_too_late_is_not_kept(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     file_run(&store_fixture.place, "UPDATE messages SET read = 1");
     struct store_reply reply = answer_to(1, false);
     reply.dead = true;
@@ -243,7 +243,7 @@ static void an_error_reply_that_comes_too_late_is_not_kept(void **state)
 static void an_answer_that_was_cut_is_kept_whole(void **state)
 {
     (void)state;
-    store_ask(2);
+    store_given(2);
     struct store_reply reply = answer_to(1, false);
     reply.whole = span_str("paid for, all of it");
     assert_int_equal(store_commit_reply(&reply), STORE_COMMITTED);

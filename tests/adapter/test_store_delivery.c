@@ -27,7 +27,7 @@ static struct store_reply recorded_reply(int64_t id, const char *text)
 static void a_lease_is_one_row_that_says_who_has_the_query(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     const struct store_delivery delivery = store_delivery_of(1);
     assert_int_equal(store_commit_lease(&delivery), STORE_COMMITTED);
     store_expect_text("SELECT message_id || conversation_id || service || state || claimed ||"
@@ -42,7 +42,7 @@ static void a_lease_is_one_row_that_says_who_has_the_query(void **state)
 static void a_fast_reply_writes_no_delivery_row(void **state)
 {
     (void)state;
-    store_ask(100);
+    store_given(100);
     const int64_t before = store_number("SELECT count(*) FROM messages");
     for (int64_t id = 1; id <= 100; id++)
         assert_int_equal(store_commit_one(id, "x"), STORE_COMMITTED);
@@ -64,7 +64,7 @@ static int count_statement(unsigned type, void *context, void *statement, void *
 static void a_plain_reply_runs_three_statements(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     int statements = 0;
     assert_int_equal(store_begin(store_fixture.store, clock_utc_us()), BRIDGE_OK);
     sqlite3_trace_v2(store_fixture.db, SQLITE_TRACE_STMT, count_statement, &statements);
@@ -77,7 +77,7 @@ static void a_plain_reply_runs_three_statements(void **state)
 static void an_answer_takes_its_delivery_row_away_in_the_same_commit(void **state)
 {
     (void)state;
-    store_ask(2);
+    store_given(2);
     const struct store_delivery delivery = store_delivery_of(1), other = store_delivery_of(2);
     store_commit_lease(&delivery);
     store_commit_lease(&other);
@@ -97,7 +97,7 @@ static void an_answer_takes_its_delivery_row_away_in_the_same_commit(void **stat
 static void each_failure_is_one_item_of_history(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     struct store_delivery delivery = store_delivery_of(1);
     delivery.failed = 1;
     delivery.pid = 0;
@@ -121,7 +121,7 @@ static void each_failure_is_one_item_of_history(void **state)
 static void history_survives_many_failures(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     for (uint32_t i = 1; i <= 30; i++) {
         struct store_delivery delivery = store_delivery_of(1);
         delivery.attempt = i;
@@ -141,7 +141,7 @@ static void history_survives_many_failures(void **state)
 static void a_history_is_bounded_and_stays_json(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     char reason[1001];
     memset(reason, '\\', 1000);
     reason[1000] = '\0';
@@ -159,7 +159,7 @@ static void a_history_is_bounded_and_stays_json(void **state)
 static void a_history_that_somebody_spoiled_stops_nothing(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     struct store_delivery delivery = store_delivery_of(1);
     store_commit_lease(&delivery);
     file_run(&store_fixture.place, "UPDATE tailgate_delivery SET history = 'not json'");
@@ -172,7 +172,7 @@ static void a_history_that_somebody_spoiled_stops_nothing(void **state)
 static void what_was_given_back_has_not_failed(void **state)
 {
     (void)state;
-    store_ask(2);
+    store_given(2);
     struct store_delivery delivery = store_delivery_of(1);
     delivery.failed = 1;
     delivery.reason = span_str("slow");
@@ -202,7 +202,7 @@ static struct store_reply death(int64_t id, uint32_t attempt, uint32_t failed)
 static void a_dead_query_keeps_its_reason_and_history(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     for (uint32_t i = 1; i <= 3; i++) {
         struct store_delivery delivery = store_delivery_of(1);
         delivery.attempt = delivery.failed = i;
@@ -224,7 +224,7 @@ static void a_dead_query_keeps_its_reason_and_history(void **state)
 static void a_failure_that_is_in_the_history_is_not_told_twice(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     struct store_delivery delivery = store_delivery_of(1);
     delivery.failed = 1;
     delivery.reason = span_str("slow");
@@ -237,7 +237,7 @@ static void a_failure_that_is_in_the_history_is_not_told_twice(void **state)
 static void a_query_that_dies_at_once_has_its_row_too(void **state)
 {
     (void)state;
-    store_ask(2);
+    store_given(2);
     struct store_reply reply = death(1, 1, 1);
     reply.recorded = false;
     assert_int_equal(store_commit_reply(&reply), STORE_COMMITTED);
@@ -252,7 +252,7 @@ static void a_query_that_dies_at_once_has_its_row_too(void **state)
 static void nothing_that_comes_late_wakes_the_dead(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     const struct store_reply last = death(1, 1, 1);
     store_commit_reply(&last);
     struct store_delivery late = store_delivery_of(1);
@@ -269,7 +269,7 @@ static void nothing_that_comes_late_wakes_the_dead(void **state)
 static void who_is_asked_again_by_hand_lives_again(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     const struct store_reply last = death(1, 1, 1);
     store_commit_reply(&last);
     file_run(&store_fixture.place, "UPDATE messages SET read = 0 WHERE id = 1");
@@ -284,7 +284,7 @@ static void who_is_asked_again_by_hand_lives_again(void **state)
 static void a_failure_of_who_is_asked_again_by_hand_is_recorded(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     const struct store_reply last = death(1, 5, 5);
     store_commit_reply(&last);
     file_run(&store_fixture.place, "UPDATE tailgate_delivery SET redriven = 9;"
@@ -306,7 +306,7 @@ static void a_failure_of_who_is_asked_again_by_hand_is_recorded(void **state)
 static void the_unread_message_of_another_conversation_wakes_nobody(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     const struct store_reply last = death(1, 1, 1);
     store_commit_reply(&last);
     file_run(&store_fixture.place,
@@ -321,7 +321,7 @@ static void the_unread_message_of_another_conversation_wakes_nobody(void **state
 static void a_rolled_back_group_leaves_nothing_of_any_of_it(void **state)
 {
     (void)state;
-    store_ask(6);
+    store_given(6);
     const int64_t ids[] = {4, 5};
     struct store_delivery delivery = store_delivery_of(1);
     struct store_reply reply = death(3, 1, 1), cut = recorded_reply(6, "cut");

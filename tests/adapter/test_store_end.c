@@ -34,7 +34,7 @@ static void an_end_is_one_audit_row_and_nothing_else(void **state)
     enum store_outcome outcome = STORE_COMMITTED;
 
     (void)state;
-    store_ask(1);
+    store_given(1);
     file_run(&store_fixture.place, "UPDATE messages SET read = 1");
     assert_int_equal(record(1, &outcome), BRIDGE_OK);
     assert_int_equal(outcome, STORE_SUPERSEDED);
@@ -48,7 +48,7 @@ static void an_end_is_recorded_once_until_the_mark_has_passed_it(void **state)
     enum store_outcome outcome;
 
     (void)state;
-    store_ask(1);
+    store_given(1);
     file_run(&store_fixture.place, "UPDATE conversations SET expires_at = '2000-01-01T00:00:00'");
     assert_int_equal(record(1, &outcome), BRIDGE_OK);
     assert_int_equal(record(1, &outcome), BRIDGE_OK); /* a scan or a restart came by it again */
@@ -66,7 +66,7 @@ static void each_end_is_told_apart(void **state)
     enum store_outcome outcome = STORE_COMMITTED;
 
     (void)state;
-    store_ask(1);
+    store_given(1);
     assert_int_equal(record(999, &outcome), BRIDGE_OK);
     assert_int_equal(outcome, STORE_DELETED);
     file_run(&store_fixture.place, "UPDATE conversations SET expires_at = '2001-01-01T00:00:00'");
@@ -81,7 +81,7 @@ static void a_query_that_has_not_ended_is_not_recorded_as_ended(void **state)
     enum store_outcome outcome = STORE_COMMITTED;
 
     (void)state;
-    store_ask(1);
+    store_given(1);
     assert_int_equal(record(1, &outcome), BRIDGE_REFUSED);
     assert_int_equal(outcome, STORE_COMMITTED); /* untouched */
     assert_int_equal(store_number("SELECT count(*) FROM audit_log"), 0);
@@ -91,7 +91,7 @@ static void a_query_that_has_not_ended_is_not_recorded_as_ended(void **state)
 static void an_answer_that_comes_again_is_no_second_end(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     file_run(&store_fixture.place, "UPDATE conversations SET expires_at = '2001-01-01T00:00:00'");
     assert_int_equal(store_commit_one(1, "paid for"), STORE_EXPIRED);
     assert_int_equal(store_commit_one(1, "paid for"), STORE_EXPIRED);

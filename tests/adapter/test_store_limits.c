@@ -21,7 +21,7 @@
 static void a_lock_held_by_another_process_is_busy_and_passes(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     struct peer_process peer = peer_start("lock", store_fixture.place.db, NULL);
     char line[32];
     assert_true(peer_line(&peer, line, sizeof line));
@@ -45,7 +45,7 @@ static void limit_pages(int64_t pages)
 static void a_full_disk_loses_nothing_and_passes(void **state)
 {
     (void)state;
-    store_ask(50);
+    store_given(50);
     char *text = malloc(20001);
     memset(text, 'x', 20000);
     text[20000] = '\0';
@@ -82,7 +82,7 @@ static int64_t wal_size(void)
 static void checkpoints_keep_the_wal_small(void **state)
 {
     (void)state;
-    store_ask(2000);
+    store_given(2000);
     int checkpoints = 0;
     for (int64_t id = 1; id <= 2000; id++) {
         assert_int_equal(store_commit_one(id, "x"), STORE_COMMITTED);
@@ -102,7 +102,7 @@ static void checkpoints_keep_the_wal_small(void **state)
 static void without_a_checkpoint_of_ours_the_wal_only_grows(void **state)
 {
     (void)state;
-    store_ask(500);
+    store_given(500);
     for (int64_t id = 1; id <= 500; id++)
         store_commit_one(id, "x");
     /* SQLite's own would have run at 1000 */
@@ -112,7 +112,7 @@ static void without_a_checkpoint_of_ours_the_wal_only_grows(void **state)
 static void a_reader_makes_a_checkpoint_incomplete_and_nothing_worse(void **state)
 {
     (void)state;
-    store_ask(20);
+    store_given(20);
     assert_int_equal(store_commit_one(1, "x"), STORE_COMMITTED);
     struct peer_process peer = peer_start("reader", store_fixture.place.db, NULL);
     char line[32];
@@ -136,7 +136,7 @@ static void rollback_journal_mode_is_left_as_it_is(void **state)
     store_close(&store_fixture.store);
     store_fixture.place = place;
     store_fixture.store = store_open_caught(&place, 200);
-    store_ask(1);
+    store_given(1);
     assert_int_equal(store_commit_one(1, "x"), STORE_COMMITTED);
     assert_int_equal(store_wal_frames(store_fixture.store), 0);
     bool complete = false;
@@ -144,7 +144,7 @@ static void rollback_journal_mode_is_left_as_it_is(void **state)
     assert_true(complete);
     store_expect_text("PRAGMA journal_mode", "delete");
     /* a reader in the way of COMMIT: busy, and the group is still there to be tried again */
-    store_ask(1);
+    store_given(1);
     struct peer_process peer = peer_start("reader", place.db, NULL);
     char line[32];
     assert_true(peer_line(&peer, line, sizeof line));
@@ -188,7 +188,7 @@ static void nothing_beside_sqlite_drops_the_lock_of_an_open_group(void **state)
 static void the_tail_proves_our_own_commits_too(void **state)
 {
     (void)state;
-    store_ask(1);
+    store_given(1);
     struct tail *tail = NULL;
     bool changed = false;
     assert_int_equal(tail_open(&store_fixture.place, &tail), BRIDGE_OK);

@@ -32,7 +32,7 @@ static void note(const char *key, const char *text)
 static void a_mark_parks_what_is_unread_or_claimed_and_nothing_else(void **state)
 {
     (void)state;
-    store_ask(7);
+    store_given(7);
     struct store_delivery delivery = store_delivery_of(3);
     delivery.claim = true;
     store_commit_lease(&delivery); /* 3 is read, and ours */
@@ -56,7 +56,7 @@ static void a_mark_parks_what_is_unread_or_claimed_and_nothing_else(void **state
 static void a_parked_query_is_parked_until_it_ends(void **state)
 {
     (void)state;
-    store_ask(4);
+    store_given(4);
     const int64_t ids[] = {1, 2, 3, 4};
     mark(4, ids, 4);
     assert_int_equal(store_number(PARKED), 4);
@@ -97,7 +97,7 @@ static void text_that_is_not_clean_is_refused_in_every_field(void **state)
     enum store_outcome outcome;
 
     (void)state;
-    store_ask(1);
+    store_given(1);
     assert_int_equal(store_begin(store, STORE_TIME), BRIDGE_OK);
     for (size_t i = 0; i < 2; i++) {
         for (size_t field = 0; field < 9; field++) {

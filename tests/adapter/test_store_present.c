@@ -105,7 +105,7 @@ static void each_session_has_a_presence_of_its_own(void **state)
 static void presence_that_was_told_costs_a_reply_no_statement(void **state)
 {
     (void)state;
-    store_ask(2);
+    store_given(2);
     struct store_reply reply = store_reply_to(1, "x");
     reply.present = true;
     assert_int_equal(store_commit_reply(&reply), STORE_COMMITTED);
@@ -125,7 +125,7 @@ static void a_conversation_that_is_gone_has_no_presence(void **state)
 static void a_reply_and_a_lease_tell_presence_when_they_are_to(void **state)
 {
     (void)state;
-    store_ask(3);
+    store_given(3);
     struct store_reply reply = store_reply_to(1, "x");
     assert_int_equal(store_commit_reply(&reply), STORE_COMMITTED);
     assert_int_equal(store_number(ROWS), 0);
@@ -147,7 +147,7 @@ static void a_reply_and_a_lease_tell_presence_when_they_are_to(void **state)
 static void every_leased_query_keeps_its_session_present(void **state)
 {
     (void)state;
-    store_ask(4);
+    store_given(4);
     file_run(&store_fixture.place, "UPDATE messages SET to_session = 'c' WHERE id = 3;"
                                    "UPDATE messages SET to_session = 'd' WHERE id = 4");
     for (int64_t id = 1; id <= 4; id++) {
@@ -180,7 +180,7 @@ static void a_session_status_without_its_key_is_left_alone(void **state)
     reopen_with("DROP TABLE session_status; CREATE TABLE session_status"
                 "(conversation_id TEXT, session_id TEXT, status TEXT, last_heartbeat TEXT)");
     assert_false(store_can_present(store_fixture.store));
-    store_ask(1);
+    store_given(1);
     struct store_reply reply = store_reply_to(1, "x");
     reply.present = true;
     assert_int_equal(store_commit_reply(&reply), STORE_COMMITTED);
@@ -194,7 +194,7 @@ static void a_session_status_that_refuses_our_row_costs_no_reply(void **state)
     file_run(&store_fixture.place, "CREATE TRIGGER no_gateway BEFORE INSERT ON session_status"
                                    " WHEN new.status NOT IN ('working', 'waiting')"
                                    " BEGIN SELECT raise(ABORT, 'not a status'); END");
-    store_ask(2);
+    store_given(2);
     struct store_reply reply = store_reply_to(1, "x");
     reply.present = true;
     assert_true(store_can_present(store_fixture.store));

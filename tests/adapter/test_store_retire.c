@@ -18,7 +18,7 @@
 #define AHEAD "2031-01-01T00:00:00" /* years from now */
 #define DAY_US 86400000000LL
 
-static const struct store_retention week = {7 * 86400, 7 * 86400, 7 * 86400};
+static const struct store_retention week = {7 * 86400, 7 * 86400, 7 * 86400, 600};
 
 static bool more; /* what the last call said */
 
@@ -90,7 +90,7 @@ static void only_the_dead_are_removed_from_the_deliveries(void **state)
 static void rows_of_the_bridge_and_of_others_are_never_removed(void **state)
 {
     (void)state;
-    store_ask(5);
+    store_given(5);
     fill("UPDATE messages SET timestamp = '" OLD "', read = 1;"
          "UPDATE conversations SET expires_at = '" OLD "';"
          "INSERT INTO session_status VALUES('" CONVERSATION "', 'a', 'tailgate', '" OLD
@@ -148,7 +148,7 @@ static void whoever_goes_on_while_there_is_more_comes_to_the_end(void **state)
     store_expect_text("SELECT group_concat(action) FROM audit_log WHERE action <> 'send_message'",
                       "query_dead");
     make_own("conv_one", OLD, 2000);
-    store_ask(1000);
+    store_given(1000);
     retire_until_no_more(10);
     assert_int_equal(store_number("SELECT count(*) FROM tailgate_made"), 0);
     fill("INSERT INTO tailgate_made(conversation_id, expires_at) SELECT 'conv_' || id, '" OLD
@@ -294,14 +294,14 @@ static void what_the_bridges_own_cleanup_took_is_no_trouble(void **state)
 static void a_walk_does_not_begin_anew(void **state)
 {
     (void)state;
-    store_ask(1000);
+    store_given(1000);
     make_own("conv_one", OLD, 2000);
     for (int i = 0; i < 7; i++)
         retire(10);
     assert_int_equal(store_number("SELECT count(*) FROM tailgate_made"), 0);
     assert_int_equal(store_number("SELECT value FROM tailgate_meta WHERE key = 'retire.messages'"),
                      2002);
-    store_ask(500);
+    store_given(500);
     retire(10); /* none of ours: it goes to the end at once */
     assert_int_equal(store_number("SELECT value FROM tailgate_meta WHERE key = 'retire.messages'"),
                      2502);

@@ -89,16 +89,43 @@ enum script_end crew_read(struct crew *self)
     return judge_read(self, error);
 }
 
+/* A request with all that can stand beside one. */
+static void ask(struct crew *self, int question)
+{
+    struct job *job = job_new(JOB_ASK, 0, span_str(""), span_str(""), span_str(""));
+    struct ask_job *ask = job->ask;
+
+    snprintf(ask->principal, sizeof ask->principal, "uid:1000");
+    snprintf(ask->role, sizeof ask->role, "somebody");
+    snprintf(ask->session, sizeof ask->session, "b");
+    snprintf(job->service, sizeof job->service, "default");
+    snprintf(ask->ticket, sizeof ask->ticket, "%032d", question);
+    buffer_format(&ask->text, "question %d", question);
+    buffer_text(&ask->metadata, "{\"action_type\":\"question\"}");
+    buffer_format(&ask->blob, "frames of question %0*d", 5000, question); /* more than a page */
+    ask->digest[0] = (unsigned char)question;
+    ask->coalesce_s = ask->live_s = ask->turn_s = ask->ticket_s = 3600;
+    job->request = (uint64_t)question;
+    committer_submit(self->committer, job);
+}
+
 bool crew_submit(struct crew *self, enum job_kind kind, int question)
 {
     struct job *job;
 
+    if (kind == JOB_ASK) {
+        ask(self, question);
+        return true;
+    }
     if (!self->id[question])
         return false;
     job = job_new(kind, self->id[question], span_str(self->place[question]), span_str("b"),
                   span_str("a"));
     buffer_text(&job->text, script_answer(question));
     buffer_format(&job->metadata, "{\"in_reply_to\":%lld}", (long long)self->id[question]);
+    job->ticket = script_is_request(question);
+    if (job->ticket)
+        buffer_format(&job->blob, "frames of answer %d", question);
     committer_submit(self->committer, job);
     return true;
 }
@@ -111,6 +138,18 @@ static int question_of(const struct crew *self, int64_t id)
     return 0;
 }
 
+static void enter_one(const struct crew *self, const struct job *job)
+{
+    struct ledger *ledger = self->run->ledger;
+
+    if (job->kind == JOB_ASK)
+        ledger->asked[job->request] = true;
+    else if (job->outcome == STORE_COMMITTED)
+        ledger->answered[question_of(self, job->id)] = true;
+    else
+        ledger->ended[question_of(self, job->id)] = true;
+}
+
 /* Enters what has been reported; returns how many, or SIZE_MAX when one was refused. */
 static size_t enter(struct crew *self)
 {
@@ -121,12 +160,9 @@ static size_t enter(struct crew *self)
     committer_collect(self->committer, &done);
     count = done.count;
     for (const struct job *job = done.first; job; job = job->next) {
-        int question = question_of(self, job->id);
         refused = refused || job->error;
-        if (!job->error && job->outcome == STORE_COMMITTED)
-            self->run->ledger->answered[question] = true;
-        else if (!job->error)
-            self->run->ledger->ended[question] = true;
+        if (!job->error)
+            enter_one(self, job);
     }
     if (count && self->run->told)
         self->run->told(self->run->ledger);

@@ -24,7 +24,8 @@ struct crew {
 enum script_end crew_open(struct crew *self);
 /* Reads to the end of the table. */
 enum script_end crew_read(struct crew *self);
-/* Submits the question's job and does not wait. False: the tail has not brought it. */
+/* Submits the question's job and does not wait. False: the tail has not brought it, and it is not
+ * to be asked now. */
 bool crew_submit(struct crew *self, enum job_kind kind, int question);
 /* True when the committer is dead. */
 bool crew_is_dead(struct crew *self);

@@ -1,6 +1,7 @@
 #include "tests/faults/disk.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -32,6 +33,7 @@ struct link {
 };
 
 struct disk {
+    pthread_mutex_t mutex; /* guards what is recorded */
     bool lies;
     bool exists[ROLES]; /* while recording */
     const struct site_image *image;
@@ -73,6 +75,7 @@ struct disk *disk_new(const struct site_image *image, bool lies)
 {
     struct disk *self = memory_zero(1, sizeof *self);
 
+    pthread_mutex_init(&self->mutex, NULL);
     self->image = image;
     self->lies = lies;
     self->exists[SHIM_DB] = true;
@@ -98,6 +101,7 @@ static void forget_state(struct disk *self)
 void disk_destroy(struct disk **self)
 {
     forget_state(*self);
+    pthread_mutex_destroy(&(*self)->mutex);
     buffer_done(&(*self)->bytes);
     free((*self)->changes);
     free(*self);
@@ -123,12 +127,8 @@ static struct change *add_change(struct disk *self, enum change_kind kind,
     return change;
 }
 
-void disk_record(void *context, const struct shim_call *call)
+static void keep(struct disk *self, const struct shim_call *call)
 {
-    struct disk *self = context;
-
-    if (call->code != SQLITE_OK || call->file >= ROLES)
-        return;
     switch (call->op) {
     case SHIM_OPEN:
         if (!self->exists[call->file])
@@ -154,12 +154,26 @@ void disk_record(void *context, const struct shim_call *call)
     }
 }
 
+/* Called on the thread that writes, while disk_promise() is on the one that was told. */
+void disk_record(void *context, const struct shim_call *call)
+{
+    struct disk *self = context;
+
+    if (call->code != SQLITE_OK || call->file >= ROLES)
+        return;
+    pthread_mutex_lock(&self->mutex);
+    keep(self, call);
+    pthread_mutex_unlock(&self->mutex);
+}
+
 void disk_promise(struct disk *self, const struct ledger *ledger)
 {
+    pthread_mutex_lock(&self->mutex);
     if (self->count)
         self->changes[self->count - 1].ledger = *ledger;
     else
         self->nothing = *ledger;
+    pthread_mutex_unlock(&self->mutex);
 }
 
 long disk_changes(const struct disk *self)

@@ -46,7 +46,13 @@ static const struct step steps[] = {
     {ACT_COMMIT, JOB_END, 7},    /* as was seen before it was dispatched */
     {ACT_COMMIT, JOB_ANSWER, 8}, /* expired */
     {ACT_COMMIT, JOB_ANSWER, 9}, /* deleted */
-    {ACT_COMMIT, JOB_ANSWER, 13},
+    {ACT_COMMIT, JOB_ASK, 17},   /* makes their conversation, too */
+    {ACT_SUBMIT, JOB_ASK, 18},
+    {ACT_SUBMIT, JOB_ANSWER, 13},
+    {ACT_COMMIT, JOB_ASK, 19},
+    {.act = ACT_READ},
+    {ACT_SUBMIT, JOB_ANSWER, 17},
+    {ACT_COMMIT, JOB_DROP, 18},
     {.act = ACT_CHECKPOINT},
     {ACT_COMMIT, JOB_ANSWER, 10},
     {.act = ACT_CLOSE},
@@ -59,6 +65,7 @@ static const struct step steps[] = {
     {.act = ACT_READ},
     {ACT_COMMIT, JOB_ANSWER, 14},
     {ACT_COMMIT, JOB_ANSWER, 15},
+    {ACT_COMMIT, JOB_DEAD, 19},
 };
 
 struct play {
@@ -98,18 +105,29 @@ static enum script_end submit(struct play *self, const struct step *step)
 enum fate script_fate(int question)
 {
     static const enum fate fate[QUESTIONS + 1] = {
-        [4] = FATE_DEAD,  [5] = FATE_DEAD,    [6] = FATE_TAKEN,   [7] = FATE_TAKEN,
-        [12] = FATE_DEAD, [8] = FATE_EXPIRED, [9] = FATE_REMOVED,
+        [4] = FATE_DEAD,    [5] = FATE_DEAD,     [6] = FATE_TAKEN,
+        [7] = FATE_TAKEN,   [12] = FATE_DEAD,    [8] = FATE_EXPIRED,
+        [9] = FATE_REMOVED, [18] = FATE_DROPPED, [19] = FATE_DEAD,
     };
     return fate[question];
 }
 
-bool script_is_late(int question)
+static bool has_step(enum act act, enum job_kind kind, int question)
 {
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
-        if (steps[i].act == ACT_ASK && steps[i].question == question)
+        if (steps[i].act == act && steps[i].kind == kind && steps[i].question == question)
             return true;
     return false;
+}
+
+bool script_is_request(int question)
+{
+    return has_step(ACT_SUBMIT, JOB_ASK, question) || has_step(ACT_COMMIT, JOB_ASK, question);
+}
+
+bool script_is_late(int question)
+{
+    return has_step(ACT_ASK, 0, question) || script_is_request(question);
 }
 
 const char *script_answer(int question)

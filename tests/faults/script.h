@@ -9,7 +9,7 @@
 
 #include "adapters/bridge/place.h"
 
-#define QUESTIONS 16 /* 1 to QUESTIONS, each with the text "question K"; the script leaves 16 */
+#define QUESTIONS 19 /* 1 to QUESTIONS, each with the text "question K"; the script leaves 16 */
 
 /* What a question is for the script; those that the table below does not name are PLAIN. */
 enum fate {
@@ -17,15 +17,19 @@ enum fate {
     FATE_DEAD,    /* an error reply */
     FATE_TAKEN,   /* the guest sets its read flag first; answered where that has not happened */
     FATE_EXPIRED, /* its conversation's time is over */
-    FATE_REMOVED  /* the guest deletes it first; answered where that has not happened */
+    FATE_REMOVED, /* the guest deletes it first; answered where that has not happened */
+    FATE_DROPPED  /* its client takes it back; answered where that has not happened */
 };
 enum fate script_fate(int question);
-/* The guest writes it in the course of the run; the others stand in the file from the beginning. */
+/* It is written in the course of the run; the others stand in the file from the beginning. */
 bool script_is_late(int question);
+/* The gateway writes it for a client, who has a ticket for it; both question and reply have frames
+ * that do not stand in their row. */
+bool script_is_request(int question);
 
 /* What has been said to be so, and must hold in the file from then on, whatever happens. */
 struct ledger {
-    bool asked[QUESTIONS + 1];    /* the guest's INSERT was committed */
+    bool asked[QUESTIONS + 1];    /* the guest's INSERT was committed, or the committer said so */
     bool taken[QUESTIONS + 1];    /* its read flag was set by the guest */
     bool removed[QUESTIONS + 1];  /* the guest deleted it */
     bool answered[QUESTIONS + 1]; /* the committer reported the job as committed */

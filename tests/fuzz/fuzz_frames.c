@@ -62,48 +62,93 @@ static void check_token(struct span text)
     static const struct token_key key;
     static const struct token_digest digest;
     struct token token;
-    char made[TOKEN_SIZE];
+    char made[TOKEN_SIZE], address[TOKEN_SIZE];
+    bool raw, again;
 
-    if (token_parse(text, &token) < 0)
+    if (token_read_address(text, &token, &raw) < 0)
         return;
+    if (raw) {
+        text.size -= strlen(TOKEN_RAW);
+        check(token_raw_address(text, address) == text.size + strlen(TOKEN_RAW));
+        check(token_read_address(span_str(address), &token, &again) == 0 && again);
+    }
     check(token.message_id > 0 && token.attempt > 0 && text.size < TOKEN_SIZE);
     size_t made_size = token_make(&key, token.message_id, token.attempt, &digest, made);
     /* Its numbers have one spelling; so the MAC is the only thing that may differ. */
     check(made_size == text.size && memcmp(made, text.data, text.size - 22) == 0);
 }
 
-static void check_mdp(const struct mdp_message *message)
+static void check_worker(enum mdp_version version, const struct span *part, size_t parts,
+                         const uint8_t *data, size_t size)
 {
     struct span frame[MDP_FRAMES_MAX];
-    struct mdp_message again;
-    check_options(message->options);
-    check_token(message->address);
-    if (message->body_count > 1)
+    struct mdp_message message, again;
+
+    if (mdp_read(version, part, parts, &message) < 0)
         return;
-    size_t count = mdp_write(message, frame);
-    check(mdp_read(frame + 1, count - 1, &again) == 0 && again.command == message->command);
+    check(is_inside(message.service, data, size) && is_inside(message.address, data, size));
+    check(is_inside(message.options, data, size) && message.body_count <= LIMIT_BODY_FRAMES);
+    check_options(message.options);
+    check_token(message.address);
+    size_t count = mdp_write(version, &message, frame);
+    check(count <= MDP_FRAMES_MAX && count - 1 <= parts);
+    check(mdp_read(version, frame + 1, count - 1, &again) == 0);
+    check(again.command == message.command && again.body_count == message.body_count);
+}
+
+static void check_client(enum mdp_version version, const struct span *part, size_t parts,
+                         const uint8_t *data, size_t size)
+{
+    struct span frame[MDP_FRAMES_MAX];
+    struct mdp_client_message message, again;
+
+    if (mdp_client_read(version, part, parts, &message) < 0)
+        return;
+    check(is_inside(message.service, data, size) && message.service.size > 0);
+    check(message.body_count >= 1 && message.body_count <= MDP_CLIENT_BODY);
+    size_t count = mdp_client_write(version, &message, frame);
+    check(count == parts + 1);
+    check(mdp_client_read(version, frame + 1, count - 1, &again) == 0);
+    check(again.command == message.command && again.body_count == message.body_count);
+    for (size_t i = 1; i < count; i++)
+        check(span_equal(frame[i], part[i - 1]));
+}
+
+static void check_opening(const struct span *part, size_t parts, const uint8_t *data, size_t size)
+{
+    struct opening opening;
+
+    check(parts > 0);
+    opening_read(part, parts, &opening);
+    check(is_inside(opening.service, data, size) && is_inside(opening.options, data, size) &&
+          is_inside(opening.body, data, size));
+    check_options(opening.options);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct span frame[LIMIT_FRAMES];
     struct frames frames;
-    struct mdp_message message;
-    struct opening opening;
     size_t count = cut(data, size, frame);
 
     if (frames_read(frame, count, &frames) < 0)
         return 0;
     check(frames.envelope <= 2 && frames.body <= count);
-    if (frames.form == FRAMES_BARE) {
-        check(frames.body < count);
-        opening_read(frame + frames.body, count - frames.body, &opening);
-        check(is_inside(opening.service, data, size) && is_inside(opening.options, data, size) &&
-              is_inside(opening.body, data, size));
-        check_options(opening.options);
-    } else if (mdp_read(frame + frames.body, count - frames.body, &message) == 0) {
-        check(is_inside(message.service, data, size) && is_inside(message.address, data, size));
-        check_mdp(&message);
+    const struct span *part = frame + frames.body;
+    size_t parts = count - frames.body;
+    switch (frames.form) {
+    case FRAMES_WORKER_01:
+    case FRAMES_WORKER_02:
+        check_worker(frames.form == FRAMES_WORKER_01 ? MDP_01 : MDP_02, part, parts, data, size);
+        break;
+    case FRAMES_CLIENT_01:
+    case FRAMES_CLIENT_02:
+        check_client(frames.form == FRAMES_CLIENT_01 ? MDP_01 : MDP_02, part, parts, data, size);
+        break;
+    case FRAMES_ZPROTO:
+    case FRAMES_BARE:
+        check_opening(part, parts, data, size);
+        break;
     }
     return 0;
 }

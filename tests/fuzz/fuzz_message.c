@@ -102,6 +102,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     message_read(&row, &message);
     check(message.service[0] == '\0' || message_service_ok(span_str(message.service)));
     check(message_kind_name(message.kind) != NULL);
+    check(message.request || (message.body == BODY_TEXT && !message.ticket && !message.majordomo));
     if (!message_is_query(message.kind))
         return 0;
     check_query(&row, &message);

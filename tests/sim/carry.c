@@ -120,6 +120,9 @@ static void carry_job(struct sim *self, const struct action *action)
         job = submit(self, store_row(self, action->id) ? JOB_DEAD : JOB_END, action);
         job->settles = true;
         break;
+    case ACTION_DROP:
+        submit(self, JOB_DROP, action)->settles = true;
+        break;
     case ACTION_GONE:
         submit(self, JOB_END, action)->settles = true;
         break;
@@ -152,10 +155,14 @@ static void carry(struct sim *self, const struct action *action)
         send_command(self, action, FRAME_BEAT);
         break;
     case ACTION_DISCONNECT:
-        send_command(self, action, FRAME_DISCONNECT);
+        if (action->protocol == WORKER_REP)
+            worker_hung_up(self, network_connection(&action->peer));
+        else
+            send_command(self, action, FRAME_DISCONNECT);
         break;
     case ACTION_ANSWER:
     case ACTION_DEAD:
+    case ACTION_DROP:
     case ACTION_GONE:
     case ACTION_RECORD:
     case ACTION_RETRY:

@@ -13,6 +13,9 @@
  *   D6  a failure is in the file before the next attempt; an attempt that lasts is, too
  *   D7  with `claim`, nothing is handed over that is not claimed in the file
  *   D8  what was in a worker's hands before a restart is given to nobody else before its time
+ *   D9  what waits is withdrawn, and nothing else: it ends once, dead for that reason or dropped
+ *   W2  Majordomo workers are beaten to and missed for silence, no others; who is given up is told,
+ *       but for REQ workers
  *   P1  by id within a conversation, or a service that is FIFO
  *   P2  where the order is by conversation, one in flight for each */
 #include "tests/sim/sim.h"
@@ -44,8 +47,9 @@ void check_let_go(struct sim *self, struct known *known)
     known->committing = known->held = false;
 }
 
-bool check_end_lease(struct connection *connection, int64_t id, uint32_t attempt)
+bool check_end_lease(struct sim *self, struct connection *connection, int64_t id, uint32_t attempt)
 {
+    connection->quiet_us = self->now_us;
     for (unsigned i = 0; i < connection->held; i++) {
         if (connection->lease[i].id == id && connection->lease[i].attempt == attempt) {
             connection->lease[i] = connection->lease[--connection->held];
@@ -163,6 +167,7 @@ static void begin(struct sim *self, const struct action *action, bool unsaid)
     if (self->broken)
         return;
     to->lease[to->held++] = (struct held){action->id, action->attempt};
+    to->quiet_us = self->now_us;
     known->holder = number;
     known->holder_sent = known->recorded = known->at_once = known->prolonged = false;
     known->resting = known->relet = false;
@@ -229,7 +234,7 @@ void check_undelivered(struct sim *self, const struct action *action, enum undel
         self->paused_until_us = self->now_us + PAUSE_US + 1;
     if (known->holder != number || known->attempt != action->attempt)
         return;
-    check_end_lease(&self->connection[number], action->id, action->attempt);
+    check_end_lease(self, &self->connection[number], action->id, action->attempt);
     check_let_go(self, known);
     known->undelivered_us = self->now_us;
     known->over = known->over || why == UNDELIVERABLE_ENDED;
@@ -285,11 +290,16 @@ static void on_failed(struct sim *self, const struct action *action)
     struct known *known = check_known(self, action->id);
     bool dead = action->kind == ACTION_DEAD;
 
+    if (dead && self->withdrawing == action->id && !self->nested) {
+        check_withdrawn(self, action);
+        return;
+    }
     trace(self, dead ? "dead" : "retry", action->id, known->holder, action->attempt);
     check_failure(self, action);
     check_let_go(self, known);
     known->failed = action->failed;
     known->resting = !dead;
+    known->writing += !dead;
     known->due_us = action->due_us;
     if (dead) {
         known->settled = known->committing = true;
@@ -310,6 +320,7 @@ static void on_returned(struct sim *self, const struct action *action)
         check_broke(self, "D4", action->id, "what was given back counts as failed");
     check_let_go(self, known);
     known->returned++;
+    known->writing += action->recorded;
     known->resting = true;
     known->due_us = action->due_us;
 }
@@ -346,42 +357,31 @@ static void on_answer(struct sim *self, const struct action *action)
         check_broke(self, "I2", action->id, "an answer out of nothing");
     self->took = true;
     if (known->holder != NOBODY && !known->holder_sent)
-        check_end_lease(&self->connection[known->holder], action->id, known->attempt);
+        check_end_lease(self, &self->connection[known->holder], action->id, known->attempt);
     check_let_go(self, known);
     known->settled = known->committing = true;
     known->resting = false;
     self->outstanding++;
 }
 
-static void on_left(struct sim *self, const struct action *action)
-{
-    int number = network_connection(&action->peer);
-    struct connection *connection = &self->connection[number];
-
-    trace(self, "left", 0, number, connection->held);
-    connection->registered = false;
-    while (connection->held > 0) {
-        const struct held *held = &connection->lease[--connection->held];
-        struct known *known = check_known(self, held->id);
-        if (known->holder != number || known->attempt != held->attempt)
-            continue;
-        if (known->holder_sent)
-            check_broke(self, "I1", held->id, "its worker was lost, and nothing was said of it");
-        check_let_go(self, known); /* what was not handed over goes back without a word */
-        known->relet = known->claiming;
-        known->undelivered_us = self->now_us;
-    }
-}
-
 void check_action(struct sim *self, const struct action *action)
 {
     static void (*const on[])(struct sim *, const struct action *) = {
-        [ACTION_DELIVER] = on_deliver,    [ACTION_CLAIM] = on_claim,
-        [ACTION_RECORD] = on_record,      [ACTION_ANSWER] = on_answer,
-        [ACTION_DEAD] = on_failed,        [ACTION_GONE] = on_answer,
-        [ACTION_RETRY] = on_failed,       [ACTION_RETURNED] = on_returned,
-        [ACTION_JOINED] = check_joined,   [ACTION_LEFT] = on_left,
-        [ACTION_ADOPTED] = check_adopted, [ACTION_PARTIAL] = check_prolonged,
+        [ACTION_DELIVER] = on_deliver,
+        [ACTION_CLAIM] = on_claim,
+        [ACTION_RECORD] = on_record,
+        [ACTION_ANSWER] = on_answer,
+        [ACTION_DEAD] = on_failed,
+        [ACTION_GONE] = on_answer,
+        [ACTION_DROP] = check_withdrawn,
+        [ACTION_HEARTBEAT] = check_beaten,
+        [ACTION_DISCONNECT] = check_dismissed,
+        [ACTION_RETRY] = on_failed,
+        [ACTION_RETURNED] = on_returned,
+        [ACTION_JOINED] = check_joined,
+        [ACTION_LEFT] = check_left,
+        [ACTION_ADOPTED] = check_adopted,
+        [ACTION_PARTIAL] = check_prolonged,
         [ACTION_REFUSED] = NULL,
     };
 

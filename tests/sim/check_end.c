@@ -9,8 +9,8 @@ void check_commit(struct sim *self, const struct job *job, const struct row *row
 
     if (job->kind == JOB_END && job->outcome == END_ANSWERED)
         check_broke(self, "I1", job->id, "recorded as ended, and wants an answer");
-    else if (job->outcome == END_SUPERSEDED && row->ours)
-        check_broke(self, "I2", job->id, "a second reply was tried");
+    else if (job->outcome == END_SUPERSEDED && (row->ours || row->dropped))
+        check_broke(self, "I2", job->id, "a second end was tried");
     else if (job->outcome == END_ANSWERED && (given->id != job->id || !given->genuine))
         check_broke(self, "I5", job->id,
                     "the committed answer was given for another row, or forged");
@@ -22,13 +22,15 @@ void check_commit(struct sim *self, const struct job *job, const struct row *row
 
 void check_record(struct sim *self, const struct job *job, const struct row *row)
 {
-    if (!store_unsettled(self, row) && !row->ours)
+    bool ended = row->ours || row->dropped;
+
+    if (!store_unsettled(self, row) && !ended)
         return; /* it has ended, and the core does not know yet */
     if (job->row.failed < row->failures)
         check_broke(self, "D6", job->id, "the number of its failures went back");
     else if (job->row.failed > row->failures + 1)
         check_broke(self, "D6", job->id, "a failure is missing in the file");
-    else if (row->ours)
+    else if (ended)
         check_broke(self, "I1", job->id, "a delivery row came after its end");
 }
 
@@ -51,6 +53,7 @@ void check_execution(struct sim *self, unsigned worker, const struct row *row)
 
 void check_tick(struct sim *self)
 {
+    check_silence(self);
     for (int64_t id = 1; id <= (int64_t)self->rows && !self->broken; id++) {
         const struct known *known = check_known(self, id);
         bool has = known->holder != NOBODY && known->holder_sent;
@@ -132,19 +135,34 @@ static void check_record_left(struct sim *self, const struct row *row)
 
     if (dead != (row->delivery.state == DELIVERY_DEAD))
         check_broke(self, "D4", row->id, "its delivery row does not say whether it is dead");
-    else if (row->replies && !dead && row->delivery.state != DELIVERY_NONE)
+    else if ((row->replies || row->dropped) && !dead && row->delivery.state != DELIVERY_NONE)
         check_broke(self, "D6", row->id, "it was answered, and its delivery row is left");
+}
+
+static enum end end_of(const struct sim *self, const struct row *row)
+{
+    if (row->replies)
+        return row->reply_is_error ? END_DEAD : END_ANSWERED;
+    if (row->dropped)
+        return END_DROPPED;
+    if (row->exists && row->read && !row->delivery.claimed && !row->audit[END_EXPIRED])
+        return END_SUPERSEDED;
+    if (!row->exists)
+        return END_DELETED;
+    return store_live(self, row) ? END_SUPERSEDED : END_EXPIRED;
 }
 
 static void check_row(struct sim *self, const struct row *row)
 {
     unsigned replies = row->audit[END_ANSWERED] + row->audit[END_DEAD];
     bool live = store_live(self, row);
-    enum end end = !row->exists ? END_DELETED : !live ? END_EXPIRED : END_SUPERSEDED;
 
     if (row->replies > 1 || row->replies != row->ours || row->replies != replies ||
         (row->replies && !row->read))
         check_broke(self, "I2", row->id, "reply, read flag and audit do not agree");
+    else if (row->audit[END_DROPPED] != row->dropped ||
+             (row->dropped && (row->replies || !row->read)))
+        check_broke(self, "I2", row->id, "it was dropped, and not only that");
     else if (row->audit[END_DEAD] != (row->replies && row->reply_is_error))
         check_broke(self, "I2", row->id, "reply and audit do not agree on what it is");
     else if (store_unsettled(self, row) && somebody_could(self, row))
@@ -153,15 +171,11 @@ static void check_row(struct sim *self, const struct row *row)
         check_broke(self, "I1", row->id, "recorded as expired, and is not");
     else if (row->audit[END_DELETED] && row->exists)
         check_broke(self, "I1", row->id, "recorded as deleted, and is not");
-    else if (row->audit[END_SUPERSEDED] && row->ours)
-        check_broke(self, "I1", row->id, "recorded as superseded, and we answered it");
+    else if (row->audit[END_SUPERSEDED] && (row->ours || row->dropped))
+        check_broke(self, "I1", row->id, "recorded as superseded, and we have ended it");
     check_record_left(self, row);
-    if (row->replies)
-        end = row->reply_is_error ? END_DEAD : END_ANSWERED;
-    else if (row->exists && row->read && !row->delivery.claimed && !row->audit[END_EXPIRED])
-        end = END_SUPERSEDED;
     if (row->replies || !store_unsettled(self, row))
-        self->totals->ends[end]++;
+        self->totals->ends[end_of(self, row)]++;
 }
 
 void check_end(struct sim *self)

@@ -14,6 +14,7 @@ void check_restored(struct sim *self, const struct event *event)
     known->seen = true;
     known->over = known->recorded = false;
     known->held = leased;
+    known->claimed = event->restore.claimed;
     known->resting = !leased;
     known->begun_us = event->restore.leased_us;
     known->held_until_us = known->due_us = event->restore.until_us;
@@ -79,6 +80,7 @@ void check_joined(struct sim *self, const struct action *action)
 
     trace(self, "joined", 0, number, worker->slots);
     connection->registered = true;
+    connection->dismissed = false;
     connection->held = 0;
     connection->protocol = worker->protocol;
     connection->heartbeats = worker->heartbeats;
@@ -114,6 +116,8 @@ void check_adopted(struct sim *self, const struct action *action)
     else if (is_over(self, action->id, action->attempt))
         check_broke(self, "I7", action->id, "taken up after its attempt was over");
     if (known->over) /* it had ended, and its worker does not know: it begins anew */
+        known->claimed = false;
+    if (known->over)
         known->begun = known->failed = known->returned = 0;
     self->row[action->id - 1].left = false;
     known->seen = true;
@@ -166,8 +170,8 @@ static void before_partial(struct sim *self, const struct event *event)
         known->held_until_us = until_us;
 }
 
-/* The worker at connection NUMBER is done with what its answer is about: a REQ worker with the only
- * one that it has. What was not handed over to it yet goes on. */
+/* The worker at connection NUMBER is done with what its answer is about: a REQ worker with the
+ * only one that it has. What was not handed over to it yet goes on. */
 static void be_done(struct sim *self, int number, int64_t id, uint32_t attempt)
 {
     struct connection *connection = &self->connection[number];
@@ -179,7 +183,7 @@ static void be_done(struct sim *self, int number, int64_t id, uint32_t attempt)
     }
     known = check_known(self, id);
     if (known->holder != number || known->attempt != attempt || known->holder_sent)
-        check_end_lease(connection, id, attempt);
+        check_end_lease(self, connection, id, attempt);
 }
 
 void check_before_answer(struct sim *self, int number, const struct event *event)
@@ -274,11 +278,61 @@ void check_ended(struct sim *self, int64_t id)
     known->resting = false;
 }
 
+/* Nobody has what KNOWN is about, or may have it, and nothing is being written of it. */
+static bool is_free(const struct known *known)
+{
+    return known->holder == NOBODY && !known->held && !known->claiming && !known->claimed &&
+           known->writing == 0;
+}
+
+void check_before_withdraw(struct sim *self, const struct event *event)
+{
+    self->withdrawing = event->withdraw.id;
+    self->withdraws = dispatch_where(self->dispatch, event->withdraw.id, NULL) == PLACE_WAITS &&
+                      is_free(check_known(self, event->withdraw.id));
+}
+
+void check_withdrawn(struct sim *self, const struct action *action)
+{
+    struct known *known = check_known(self, action->id);
+    bool dead = action->kind == ACTION_DEAD;
+
+    trace(self, dead ? "withdrawn: dead" : "withdrawn: dropped", action->id, known->begun,
+          action->failed);
+    if (self->withdrawing != action->id || self->nested)
+        check_broke(self, "D9", action->id, "withdrawn, and nobody wanted that");
+    else if (dead && strcmp(action->reason, "nobody came for it") != 0)
+        check_broke(self, "D9", action->id, "dead for another reason than it was withdrawn for");
+    else if (known->settled)
+        check_broke(self, "I2", action->id, "withdrawn after its end was decided");
+    else if (!is_free(known))
+        check_broke(self, "D9", action->id, "withdrawn while a worker has it, or may");
+    else if (action->failed != known->failed || action->attempt != known->begun)
+        check_broke(self, "D4", action->id, "its attempts are miscounted");
+    check_let_go(self, known);
+    known->settled = known->committing = true;
+    known->resting = false;
+    self->outstanding++;
+    self->withdrawing = 0;
+}
+
+void check_after_withdraw(struct sim *self, const struct event *event)
+{
+    bool withdrawn = self->withdrawing == 0;
+
+    if (!withdrawn && self->withdraws)
+        check_broke(self, "D9", event->withdraw.id, "it waits, and was not withdrawn");
+    else if (withdrawn &&
+             dispatch_where(self->dispatch, event->withdraw.id, NULL) != PLACE_COMMITTING)
+        check_broke(self, "D9", event->withdraw.id, "withdrawn, and its place does not say so");
+    self->withdrawing = 0;
+}
+
 void check_seen_again(struct sim *self, int64_t id)
 {
     struct known *known = check_known(self, id);
 
-    known->over = known->resting = false;
+    known->over = known->resting = known->claimed = false;
     known->begun = known->failed = known->returned = 0;
 }
 
@@ -302,12 +356,13 @@ static void on_claimed(struct sim *self, const struct job *job)
     bool paused = self->paused[self->row[job->id - 1].service] || self->paused[SERVICES];
 
     known->claiming = false;
+    known->claimed = job->outcome == END_ANSWERED;
     if (known->committing || known->holder_sent)
         return; /* it does not matter any more */
     if (job->outcome == END_ANSWERED && !paused && !self->draining)
         return;
     if (known->holder != NOBODY)
-        check_end_lease(&self->connection[known->holder], job->id, known->attempt);
+        check_end_lease(self, &self->connection[known->holder], job->id, known->attempt);
     check_let_go(self, known);
     known->over = job->outcome != END_ANSWERED;
     known->relet = false;
@@ -320,6 +375,8 @@ void check_done(struct sim *self, const struct job *job)
 
     if (job->kind == JOB_LEASE)
         on_claimed(self, job);
+    if (job->kind == JOB_FAIL)
+        known->writing--;
     if (!job->settles)
         return;
     check_let_go(self, known);

@@ -51,6 +51,19 @@ static void reply(struct sim *self, struct job *job, struct row *row)
         row->delivery = (struct delivery_row){.state = DELIVERY_NONE};
 }
 
+static void drop(struct sim *self, struct job *job, struct row *row)
+{
+    if (!take(self, job, row)) {
+        end(self, job, row);
+        return;
+    }
+    job->outcome = END_DROPPED;
+    check_commit(self, job, row);
+    row->audit[END_DROPPED]++;
+    row->dropped = true;
+    row->delivery = (struct delivery_row){.state = DELIVERY_NONE};
+}
+
 static void lease(struct sim *self, struct job *job, struct row *row)
 {
     bool claimed = row->delivery.claimed && row->delivery.state != DELIVERY_DEAD;
@@ -93,6 +106,9 @@ void commit_apply(struct sim *self, struct job *job)
     case JOB_ANSWER:
     case JOB_DEAD:
         reply(self, job, row);
+        break;
+    case JOB_DROP:
+        drop(self, job, row);
         break;
     case JOB_END:
         if (store_open(self, row, job->claimed))

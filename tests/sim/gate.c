@@ -3,10 +3,21 @@
 
 #include <stdio.h>
 
-static void tell(struct sim *self, int connection, bool bare)
+static enum worker_protocol protocol_of(const struct sim *self, int connection)
 {
-    const struct frame frame = {.kind = bare ? FRAME_ERROR : FRAME_DISCONNECT};
-    network_to_worker(self, connection, &frame);
+    return self->worker[self->connection[connection].worker].protocol;
+}
+
+/* The gate wants nothing to do with it. */
+static void tell(struct sim *self, int connection)
+{
+    enum worker_protocol protocol = protocol_of(self, connection);
+    const struct frame frame = {.kind = protocol == WORKER_REQ ? FRAME_ERROR : FRAME_DISCONNECT};
+
+    if (protocol == WORKER_REP)
+        worker_hung_up(self, connection);
+    else
+        network_to_worker(self, connection, &frame);
 }
 
 static void leave(struct sim *self, const struct peer *peer, const char *reason)
@@ -97,26 +108,25 @@ static void bare_answer(struct sim *self, int connection, const struct peer *pee
         answer(self, connection, peer, worker, frame);
     } else if (worker) {
         leave(self, peer, "it answered without a query");
-        tell(self, connection, true);
+        tell(self, connection);
     }
     if (!worker)
-        tell(self, connection, true);
+        tell(self, connection);
 }
 
 static void other_frame(struct sim *self, int connection, const struct peer *peer,
                         const struct frame *frame)
 {
     bool known = dispatch_worker(self->dispatch, peer) != NULL;
-    bool bare = self->worker[self->connection[connection].worker].protocol == WORKER_REQ;
     struct event event = {.kind = EVENT_HEARTBEAT};
 
     event.heartbeat.peer = peer;
     if (frame->kind == FRAME_GARBAGE) {
         if (known)
             leave(self, peer, "it sent a malformed Majordomo command");
-        tell(self, connection, bare);
+        tell(self, connection);
     } else if (!known && frame->kind == FRAME_BEAT) {
-        tell(self, connection, bare);
+        tell(self, connection);
     } else if (known && frame->kind == FRAME_BEAT) {
         carry_feed(self, &event);
     } else if (known) {
@@ -130,8 +140,9 @@ void gate_frame(struct sim *self, int connection, const struct frame *frame)
         "gate: READY",      "gate: heartbeat", "gate: answer",           "gate: partial",
         "gate: DISCONNECT", "gate: garbage",   "gate: connection closed"};
     const struct peer peer = network_peer(connection);
-    bool bare = self->worker[self->connection[connection].worker].protocol == WORKER_REQ;
+    bool bare = !is_majordomo(protocol_of(self, connection));
 
+    self->connection[connection].quiet_us = self->now_us;
     trace(self, what[frame->kind], frame->named ? frame->token.message_id : 0, connection,
           frame->named ? frame->token.attempt : frame->holdings);
     if (frame->kind == FRAME_CLOSE) {
@@ -144,7 +155,7 @@ void gate_frame(struct sim *self, int connection, const struct frame *frame)
     } else if (frame->kind == FRAME_FINAL || frame->kind == FRAME_PARTIAL) {
         answer(self, connection, &peer, NULL, frame);
         if (!self->broken && !dispatch_worker(self->dispatch, &peer))
-            tell(self, connection, false);
+            tell(self, connection);
     } else {
         other_frame(self, connection, &peer, frame);
     }
@@ -156,6 +167,8 @@ void gate_tick(struct sim *self)
 
     trace(self, "tick", 0, 0, 0);
     event.tick.heard_until_us = self->now_us;
+    self->ticking = true;
     carry_feed(self, &event);
+    self->ticking = false;
     check_tick(self);
 }

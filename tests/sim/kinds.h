@@ -36,17 +36,19 @@ enum fault {
     FAULT_DELETED,
     FAULT_AGENT, /* somebody else serves a conversation for a while */
     FAULT_CLOCK_JUMP,
-    FAULT_PAUSED, /* an operator pauses a service, or all */
-    FAULT_RELOAD, /* the rules change */
-    FAULT_DRAIN,  /* the gateway is told to stop */
+    FAULT_PAUSED,    /* an operator pauses a service, or all */
+    FAULT_RELOAD,    /* the rules change */
+    FAULT_DRAIN,     /* the gateway is told to stop */
+    FAULT_WITHDRAWN, /* somebody does not want a query to wait any more */
     FAULTS
 };
 
-enum end { END_ANSWERED, END_DEAD, END_SUPERSEDED, END_EXPIRED, END_DELETED, ENDS };
+enum end { END_ANSWERED, END_DEAD, END_DROPPED, END_SUPERSEDED, END_EXPIRED, END_DELETED, ENDS };
 
 enum job_kind {
     JOB_ANSWER,
     JOB_DEAD,
+    JOB_DROP,
     JOB_END,
     JOB_LEASE, /* a worker has the query, or is to have it: `claim` */
     JOB_FAIL   /* an attempt has failed; or it was given back: `returned` */
@@ -95,6 +97,7 @@ enum what {
     WHAT_ANNOUNCE,
     WHAT_REFILL,
     WHAT_SWEEP,
+    WHAT_WITHDRAW,
     WHAT_TROUBLE,
     WHAT_STOP,
     WHAT_START

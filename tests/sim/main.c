@@ -92,7 +92,8 @@ static int read_wish(int argc, char **argv, struct wish *wish)
 static void close_with(const struct wish *wish, uint64_t ran, const struct totals *totals,
                        double seconds)
 {
-    static const char *const end[ENDS] = {"answered", "dead", "superseded", "expired", "deleted"};
+    static const char *const end[ENDS] = {"answered",   "dead",    "dropped",
+                                          "superseded", "expired", "deleted"};
 
     uint64_t all = 0;
 

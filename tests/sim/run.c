@@ -82,6 +82,9 @@ static void happen(struct sim *self, const struct item *item)
         if (!self->calm)
             store_insert(self);
         break;
+    case WHAT_WITHDRAW:
+        upkeep_withdraw(self, item->a);
+        break;
     case WHAT_TROUBLE:
         trouble(self);
         break;
@@ -157,7 +160,7 @@ static void configure(struct sim *self)
     config->claim = below(self, 3) == 0;
     self->claim_changes = below(self, 8) == 0;
     self->looks_again = below(self, 2);
-    config->queue = 2 + below(self, 10);
+    config->queue = 1 + below(self, 11);
     for (size_t i = 0; i < TOKEN_KEY_SIZE; i++)
         config->key.bytes[i] = (unsigned char)below(self, 256);
     self->commit_queue = config->queue * 4;

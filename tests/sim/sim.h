@@ -2,21 +2,22 @@
  * committer, the tail, the network, workers, other writers, the clock. One seed decides everything,
  * and time is virtual: the same seed gives the same run, event for event.
  *
- *   run.c        one run: its beginning, what happens when, its end
- *   agenda.c     chance, and what is to happen
- *   trouble.c    crashes, other writers, operators, the clock
- *   gate.c       frames: what gateway/door.c does with the core, done here
- *   carry.c      what gateway/carry.c and gateway/settle.c do with it
- *   upkeep.c     the start, refilling, and looking at rows again
- *   store.c      rows, conversations, the tail, the committer's queue
- *   commit.c     one group's transaction: messages and delivery rows
- *   network.c    connections and frames
- *   worker.c     workers: their connections, what they are told
- *   task.c       what they do with a query, with every bad habit
- *   check.c      what is promised of what the core gives out, and whether it was kept
- *   check_fed.c  the same around what is fed
- *   check_end.c  the same of the file, and of the end
- *   trace.c      what happened, for people, and its hash
+ *   run.c           one run: its beginning, what happens when, its end
+ *   agenda.c        chance, and what is to happen
+ *   trouble.c       crashes, other writers, operators, the clock
+ *   gate.c          frames: what gateway/door.c does with the core, done here
+ *   carry.c         what gateway/carry.c and gateway/settle.c do with it
+ *   upkeep.c        the start, refilling, withdrawing, and looking at rows again
+ *   store.c         rows, conversations, the tail, the committer's queue
+ *   commit.c        one group's transaction: messages and delivery rows
+ *   network.c       connections and frames
+ *   worker.c        workers: their connections, what they are told
+ *   task.c          what they do with a query, with every bad habit
+ *   check.c         what is promised of what the core gives out, and whether it was kept
+ *   check_fed.c     the same around what is fed
+ *   check_worker.c  what is promised of workers
+ *   check_end.c     the same of the file, and of the end
+ *   trace.c         what happened, for people, and its hash
  *
  * kinds.h names all faults, world.h says what everything is made of. */
 #ifndef TAILGATE_TESTS_SIM_SIM_H
@@ -63,6 +64,9 @@ struct sim {
     int64_t returning;           /* the row of a return that must count, or 0 */
     int64_t heard_of;            /* a held row, whose worker says that it has failed, or 0 */
     int64_t releasing;           /* the row of a RELEASE, or 0 */
+    int64_t withdrawing;         /* the row of a WITHDRAW, until it was withdrawn, or 0 */
+    bool withdraws;              /*   and it must be */
+    bool ticking;                /* only time has passed */
     struct known known[ROWS_MAX];
     size_t outstanding;      /* as the checker counts */
     int64_t paused_until_us; /* a row could not be read */
@@ -136,6 +140,8 @@ void upkeep_refill_soon(struct sim *self);
 void upkeep_refill(struct sim *self);
 void upkeep_sweep(struct sim *self);
 void upkeep_pause(struct sim *self, unsigned service, bool on);
+/* Row ID is to wait no more: tries that now, and again until it has ended. */
+void upkeep_withdraw(struct sim *self, int64_t id);
 
 /* store.c */
 struct row *store_row(struct sim *self, int64_t id);
@@ -169,13 +175,15 @@ int network_connection(const struct peer *peer);
 
 /* worker.c */
 void worker_hire(struct sim *self, int worker, bool for_all);
-/* Connects; READY, or the answer that a REQ worker still owes, is another step: who does not know
- * that its connection is a new one leaves it out. */
+/* Connects, or is dialled (REP); READY, or the answer that a REQ worker still owes, is another
+ * step: who does not know that its connection is a new one leaves it out. */
 void worker_connect(struct sim *self, int worker);
 void worker_ready(struct sim *self, int worker);
 void worker_frame(struct sim *self, int worker, const struct frame *frame);
 void worker_beat(struct sim *self, int worker);
 void worker_crash(struct sim *self, int worker);
+/* The gate, which has dialled that REP worker, has hung up. */
+void worker_hung_up(struct sim *self, int connection);
 /* Its connection is gone, and it has noticed that; or the gateway has restarted. */
 void worker_reconnect(struct sim *self, int worker);
 /* READY, with what it holds. */
@@ -203,7 +211,7 @@ int64_t check_last(struct sim *self, int64_t id);
 void check_lease_times(struct sim *self, struct known *known, int64_t id, int64_t most_us);
 /* Its lease, or its commit, is over. */
 void check_let_go(struct sim *self, struct known *known);
-bool check_end_lease(struct connection *connection, int64_t id, uint32_t attempt);
+bool check_end_lease(struct sim *self, struct connection *connection, int64_t id, uint32_t attempt);
 void check_start(struct sim *self);
 void check_action(struct sim *self, const struct action *action);
 void check_delivered(struct sim *self, const struct action *action);
@@ -221,12 +229,26 @@ void check_prolonged(struct sim *self, const struct action *action);
 void check_before_answer(struct sim *self, int connection, const struct event *event);
 void check_after_answer(struct sim *self, const struct event *event);
 void check_ended(struct sim *self, int64_t id);
+/* Around the feeding of a WITHDRAW. */
+void check_before_withdraw(struct sim *self, const struct event *event);
+void check_after_withdraw(struct sim *self, const struct event *event);
+/* A query was taken out of where it waits. */
+void check_withdrawn(struct sim *self, const struct action *action);
 /* A row that an agent had, and nothing on record, begins anew. */
 void check_seen_again(struct sim *self, int64_t id);
 /* The core does not know an open row. Returns true when it may be fed (again). */
 bool check_unknown(struct sim *self, const struct row *row);
 /* What the committer has done is about to be fed. */
 void check_done(struct sim *self, const struct job *job);
+
+/* check_worker.c */
+/* A worker was sent a heartbeat, a DISCONNECT; it is gone. */
+void check_beaten(struct sim *self, const struct action *action);
+void check_dismissed(struct sim *self, const struct action *action);
+void check_left(struct sim *self, const struct action *action);
+/* A Majordomo worker that is silent is given up, but while it is busy and does not beat then; one
+ * look at it later than it could be. With a claim it may be busy unsaid. */
+void check_silence(struct sim *self);
 
 /* check_end.c */
 void check_commit(struct sim *self, const struct job *job, const struct row *row);

@@ -61,6 +61,9 @@ void store_insert(struct sim *self)
                  &row->digest);
     trace(self, "question", row->id, row->conversation, row->service);
     wake_tail(self);
+    if (strikes(self, FAULT_WITHDRAWN, 3))
+        run_at(self, self->now_us + between(self, 0, below(self, 3) ? 300 * MS : 5 * SECOND),
+               WHAT_WITHDRAW, (unsigned)row->id, 0, 0);
     run_at(self, self->now_us + between(self, 0, below(self, 3) ? 300 * MS : 3 * SECOND), WHAT_ROW,
            0, 0, 0);
 }

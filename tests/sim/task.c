@@ -54,6 +54,8 @@ static void finish(struct sim *self, struct worker_sim *worker, struct task *tas
 {
     struct frame frame = {.kind = FRAME_FINAL, .token = task->token, .retry = true};
     struct given given = {.id = task->id};
+    bool majordomo = is_majordomo(worker->protocol);
+    int to = worker->protocol == WORKER_REP ? task->connection : worker->connection;
 
     given.genuine = task->plan != PLAN_FORGED;
     given.error = task->plan == PLAN_ERROR || task->plan == PLAN_NO_RETRY;
@@ -76,9 +78,9 @@ static void finish(struct sim *self, struct worker_sim *worker, struct task *tas
     worker->waits = true;
     if (!give(self, &given, &frame))
         return;
-    network_to_gate(self, worker->connection, &frame);
-    if (task->plan == PLAN_TWICE && worker->protocol != WORKER_REQ && give(self, &given, &frame))
-        network_to_gate(self, worker->connection, &frame);
+    network_to_gate(self, to, &frame);
+    if (task->plan == PLAN_TWICE && majordomo && give(self, &given, &frame))
+        network_to_gate(self, to, &frame);
 }
 
 static void task_again(struct sim *self, int number, unsigned at, int64_t pause_us)
@@ -119,7 +121,7 @@ void task_step(struct sim *self, int number, unsigned at)
         task_again(self, number, at, STEP_US);
         return;
     }
-    if (task->partials > 0 && worker->protocol != WORKER_REQ) {
+    if (task->partials > 0 && worker->protocol == WORKER_MDP_02) {
         const struct frame frame = {.kind = FRAME_PARTIAL, .named = true, .token = task->token};
         task->partials--;
         network_to_gate(self, worker->connection, &frame);
@@ -165,7 +167,7 @@ static enum plan make_plan(struct sim *self, const struct worker_sim *worker, co
         return PLAN_FORGED;
     if (strikes(self, FAULT_TOKEN_FOREIGN, 10))
         return PLAN_FOREIGN;
-    if (worker->protocol != WORKER_REQ && strikes(self, FAULT_WORKER_LEAVES, 20))
+    if (is_majordomo(worker->protocol) && strikes(self, FAULT_WORKER_LEAVES, 20))
         return PLAN_LEAVE;
     return PLAN_ANSWER;
 }

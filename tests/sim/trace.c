@@ -86,6 +86,7 @@ const char *fault_name(enum fault fault)
         [FAULT_PAUSED] = "paused",
         [FAULT_RELOAD] = "rules changed",
         [FAULT_DRAIN] = "drained",
+        [FAULT_WITHDRAWN] = "withdrawn",
     };
     return name[fault];
 }

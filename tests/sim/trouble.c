@@ -1,6 +1,23 @@
 /* Troubles: crashes of the gateway, what other writers do to the file, operators, the clock. */
 #include "tests/sim/sim.h"
 
+/* Until when what WORKER has of ROW, on record, may not be executed again (D8): at most until its
+ * attempt is over (D4). */
+static int64_t guarded_until(const struct sim *self, const struct worker_sim *worker,
+                             const struct row *row)
+{
+    const struct rules *rules = run_rules(self, row->service);
+    int64_t last_us =
+        row->delivery.leased_wall_us - self->wall_ahead_us + rules->attempt_hard_max_us;
+    int64_t until_us = INT64_MAX;
+
+    if (!worker->heartbeats)
+        until_us = row->delivery.due_wall_us - self->wall_ahead_us;
+    else if (!worker->holds)
+        until_us = self->now_us;
+    return until_us < last_us ? until_us : last_us;
+}
+
 /* What a worker has in its hands, on record, will be executed once in a peaceful run (D8). */
 static void guard_tasks(struct sim *self)
 {
@@ -18,10 +35,7 @@ static void guard_tasks(struct sim *self)
             row->guarded = (struct guarded){.on = true, .worker = i, .life = worker->life};
             row->guarded.task = j;
             row->guarded.generation = task->generation;
-            row->guarded.until_us = !worker->heartbeats
-                                        ? row->delivery.due_wall_us - self->wall_ahead_us
-                                    : worker->holds ? INT64_MAX
-                                                    : self->now_us;
+            row->guarded.until_us = guarded_until(self, worker, row);
         }
     }
 }

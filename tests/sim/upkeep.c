@@ -1,5 +1,5 @@
 /* What the gateway does around the core by itself: what a start restores, refilling from the file,
- * the slow second look at rows, and what operators ask for. */
+ * the slow second look at rows, what operators ask for, and what need wait no more. */
 #include "tests/sim/sim.h"
 
 static int64_t monotonic(const struct sim *self, int64_t wall_us)
@@ -175,6 +175,26 @@ void upkeep_refill(struct sim *self)
     dispatch_refilled(self->dispatch, self->now_us, span_str(refill.service),
                       id > self->cursor ? 0 : id);
     carry_all(self);
+}
+
+/* Withdrawing. */
+
+void upkeep_withdraw(struct sim *self, int64_t id)
+{
+    struct event event = {.kind = EVENT_WITHDRAW};
+
+    if (self->calm || !store_unsettled(self, &self->row[id - 1]))
+        return;
+    run_at(self, self->now_us + between(self, 20 * MS, SECOND), WHAT_WITHDRAW, (unsigned)id, 0, 0);
+    if (!self->dispatch)
+        return;
+    event.withdraw.id = id;
+    event.withdraw.dead = below(self, 2);
+    event.withdraw.reason = event.withdraw.dead ? "nobody came for it" : NULL;
+    trace(self, "to be withdrawn", id, event.withdraw.dead, 0);
+    check_before_withdraw(self, &event);
+    carry_feed(self, &event);
+    check_after_withdraw(self, &event);
 }
 
 /* The second look. */

@@ -1,9 +1,10 @@
-/* Workers: Majordomo ones that heartbeat while they are busy and say what they hold, Majordomo ones
- * that do not, and plain REQ ones. */
+/* Workers: Majordomo ones of both versions that heartbeat while they are busy and say what they
+ * hold, others that do not, plain REQ ones, and plain REP ones. Those the gate dials: it says READY
+ * for them, and what they answer to a connection that it has closed is lost. */
 #include "tests/sim/sim.h"
 
 #define SILENT_US (8 * SECOND) /* of the gate, after which a worker connects again */
-#define HUNG_US (30 * SECOND)  /* after which somebody restarts a REQ worker that hangs */
+#define HUNG_US (30 * SECOND)  /* after which somebody restarts a plain worker that hangs */
 
 int64_t worker_pid(const struct sim *self, int number)
 {
@@ -53,15 +54,19 @@ static void connect_soon(struct sim *self, int worker, bool with_ready)
 static void be_born(struct sim *self, struct worker_sim *worker, bool for_all)
 {
     static const uint32_t interval_ms[] = {0, 700, 1500};
+    static const enum worker_protocol protocol[] = {WORKER_MDP_02, WORKER_MDP_02, WORKER_MDP_02,
+                                                    WORKER_MDP_02, WORKER_MDP_01, WORKER_MDP_01,
+                                                    WORKER_REQ,    WORKER_REQ,    WORKER_REP};
+    bool majordomo;
 
     worker->hired = true;
-    worker->protocol = below(self, 4) ? WORKER_MDP_02 : WORKER_REQ;
-    worker->heartbeats = worker->protocol == WORKER_MDP_02 && below(self, 2);
-    worker->holds =
-        worker->protocol == WORKER_MDP_02 && below(self, 8) < (worker->heartbeats ? 6 : 1);
+    worker->protocol = protocol[below(self, sizeof protocol / sizeof protocol[0])];
+    majordomo = is_majordomo(worker->protocol);
+    worker->heartbeats = majordomo && below(self, 2);
+    worker->holds = majordomo && below(self, 8) < (worker->heartbeats ? 6 : 1);
     worker->has_pid = below(self, 3) > 0;
     worker->has_name = worker->heartbeats && below(self, 4);
-    worker->slots = worker->protocol == WORKER_REQ ? 1 : 1 + below(self, SLOTS_MAX);
+    worker->slots = majordomo ? 1 + below(self, SLOTS_MAX) : 1;
     worker->interval_ms = interval_ms[below(self, 3)];
     worker->service = for_all ? SERVICES : below(self, SERVICES + 1);
 }
@@ -98,6 +103,20 @@ void worker_crash(struct sim *self, int number)
            worker->life, 0);
 }
 
+void worker_hung_up(struct sim *self, int connection)
+{
+    int number = self->connection[connection].worker;
+    struct worker_sim *worker = &self->worker[number];
+
+    trace(self, "the gate hangs up", 0, number, connection);
+    network_cut(self, connection, false);
+    self->connection[connection].open = false;
+    if (worker->connection != connection)
+        return;
+    worker->connection = NOBODY;
+    connect_soon(self, number, true);
+}
+
 void worker_reconnect(struct sim *self, int number)
 {
     struct worker_sim *worker = &self->worker[number];
@@ -107,7 +126,9 @@ void worker_reconnect(struct sim *self, int number)
     if (worker->connection != NOBODY)
         network_cut(self, worker->connection, !strikes(self, FAULT_CLOSE_UNNOTICED, 3));
     worker->connection = NOBODY;
-    connect_soon(self, number, (self->peaceful && worker->holds) || below(self, 2));
+    connect_soon(self, number,
+                 worker->protocol == WORKER_REP || (self->peaceful && worker->holds) ||
+                     below(self, 2));
 }
 
 /* The gate does not know it, or has given it up. */
@@ -163,9 +184,9 @@ static bool misbehaves(struct sim *self, int number)
             worker_reconnect(self, number);
         return false;
     }
-    if (worker->protocol != WORKER_REQ && strikes(self, FAULT_READY_AGAIN, 25))
+    if (is_majordomo(worker->protocol) && strikes(self, FAULT_READY_AGAIN, 25))
         worker_say_ready(self, worker);
-    if (worker->protocol != WORKER_REQ && strikes(self, FAULT_GARBAGE, 40))
+    if (is_majordomo(worker->protocol) && strikes(self, FAULT_GARBAGE, 40))
         worker_say(self, worker, FRAME_GARBAGE);
     return true;
 }
@@ -185,18 +206,18 @@ void worker_beat(struct sim *self, int number)
     struct worker_sim *worker = &self->worker[number];
     int64_t interval_us = worker->interval_ms ? worker->interval_ms * MS : self->config.beat_us;
     int64_t silent_us = self->now_us - worker->heard_us;
-    bool req = worker->protocol == WORKER_REQ;
+    bool plain = !is_majordomo(worker->protocol);
 
     run_at(self, self->now_us + interval_us, WHAT_BEAT, (unsigned)number, worker->life, 0);
     if (worker->connection == NOBODY || !misbehaves(self, number))
         return;
-    if (req && task_busy(worker) && silent_us > HUNG_US) {
+    if (plain && task_busy(worker) && silent_us > HUNG_US) {
         worker_crash(self, number);
-    } else if ((!req || !task_busy(worker)) && silent_us > SILENT_US) {
+    } else if ((!plain || !task_busy(worker)) && silent_us > SILENT_US) {
         network_cut(self, worker->connection, !strikes(self, FAULT_CLOSE_UNNOTICED, 3));
         worker->connection = NOBODY;
         connect_soon(self, number, true);
-    } else if (!req && (worker->heartbeats || !task_busy(worker))) {
+    } else if (!plain && (worker->heartbeats || !task_busy(worker))) {
         worker_say(self, worker, FRAME_BEAT);
     }
 }

@@ -22,6 +22,12 @@
 #define NOTES_MAX 64 /* of the trace, kept for a violation */
 #define NOBODY (-1)
 
+/* As workers.h says, in words of our own. */
+static inline bool is_majordomo(enum worker_protocol protocol)
+{
+    return protocol == WORKER_MDP_02 || protocol == WORKER_MDP_01;
+}
+
 struct conversation_sim {
     char name[8];
     bool exists;
@@ -45,7 +51,7 @@ struct delivery_row {
 struct guarded {
     bool on;
     unsigned worker, life, task, generation;
-    int64_t until_us; /* stock workers: their due; else INT64_MAX */
+    int64_t until_us;
 };
 
 /* A row of the messages table, and what the file says about its end. */
@@ -55,6 +61,7 @@ struct row {
     bool exists, read;
     bool left;             /* to an agent: a second look brings it back */
     bool ours;             /* it was answered, or died, by us */
+    bool dropped;          /*   or was dropped */
     bool poison, returned; /* what it does to its workers, they do with it */
     unsigned replies;      /* reply rows */
     bool reply_is_error;   /* what the reply is: */
@@ -114,6 +121,8 @@ struct connection {
     int64_t to_gate_us, to_worker_us; /* first in, first out: when the last frame arrives */
     /* the checker's */
     bool registered, heartbeats;
+    bool dismissed;   /* its worker was told that it is given up */
+    int64_t quiet_us; /* since it was heard, given a query, or got rid of one */
     enum worker_protocol protocol;
     unsigned slots, service;
     unsigned held;
@@ -152,6 +161,8 @@ struct known {
     bool seen, settled, over; /* by the tail; its end is decided; nothing may be delivered again */
     bool committing;
     bool claiming, relet; /* CLAIM came; the lease it was for is gone, another may follow unsaid */
+    bool claimed;         /* its row is ours */
+    unsigned writing;     /* ends of attempts that are not in the file yet */
     bool resting;         /* after a failure or return, until it is given out again */
     bool held;            /* restored: in the hands of its worker before the restart (D8) */
     int64_t held_until_us, held_pid;

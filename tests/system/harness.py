@@ -12,12 +12,12 @@ from gateway import Gateway
 from process import (BUILD, HERE, LONG, PYTHON, TAILGATE, TAILGATE_WORK, WAIT, Lines, Program,
                      assert_no_sanitizer_report, environment, find_member, one_line, tailgate, wait_for)
 from workers import (DISCONNECT, FINAL, HEARTBEAT, MDP, PARTIAL, READY, REQUEST, Answerer, MdpWorker, Query,
-                     ReqWorker, echo)
+                     RepWorker, ReqWorker, echo)
 
 __all__ = [
     "BUILD", "HERE", "LONG", "PYTHON", "TAILGATE", "TAILGATE_WORK", "WAIT",
     "MDP", "READY", "REQUEST", "PARTIAL", "FINAL", "HEARTBEAT", "DISCONNECT",
-    "Answerer", "Bridge", "Gateway", "Lines", "MdpWorker", "Program", "Query", "ReqWorker", "Site",
+    "Answerer", "Bridge", "Gateway", "Lines", "MdpWorker", "Program", "Query", "RepWorker", "ReqWorker", "Site",
     "assert_no_sanitizer_report", "check_exactly_once", "count_replies", "echo", "endpoint_of", "environment",
     "find_member", "finished", "is_query", "one_line", "replies_in", "tailgate", "wait_for",
 ]
@@ -56,6 +56,13 @@ class Site:
 
     def req(self, where, service=None, **keywords):
         return self._worker(ReqWorker(self.context, endpoint_of(where), service, **keywords))
+
+    def rep(self, endpoint=None):
+        """A REP worker that is bound at ENDPOINT, by default rep_endpoint(), for a gateway to dial."""
+        return self._worker(RepWorker(self.context, endpoint or self.rep_endpoint()))
+
+    def rep_endpoint(self, name="rep"):
+        return f"ipc://{self.folder}/{name}"
 
     def _worker(self, worker):
         self.workers.append(worker)

@@ -152,9 +152,9 @@ class Lines:
 class Program:
     """A program of ours as a process whose stderr is read all the time."""
 
-    def __init__(self, words, env=None, stdout=subprocess.DEVNULL, **keywords):
-        self.process = subprocess.Popen([str(word) for word in words], stdin=subprocess.DEVNULL,
-                                        stdout=stdout, stderr=subprocess.PIPE,
+    def __init__(self, words, env=None, stdout=subprocess.DEVNULL, pipe=False, **keywords):
+        self.process = subprocess.Popen([str(word) for word in words],
+                                        stdin=subprocess.PIPE if pipe else subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE,
                                         env=env or environment(), **keywords)
         self.stderr = Lines(self.process.stderr)
         self.ended = False  # the test has seen its end

@@ -1,4 +1,4 @@
-"""A worker that takes one query and never answers: `silent_worker.py ENDPOINT mdp|req SERVICE`.
+"""A worker that takes one query and never answers: `silent_worker.py ENDPOINT mdp|req|rep SERVICE`.
 Prints "got" and the query when it has it, then waits to be killed."""
 
 import json
@@ -16,6 +16,10 @@ def main():
         socket.connect(endpoint)
         socket.send_multipart([b"READY", service.encode()])
         body = socket.recv_multipart()[-1]
+    elif form == "rep":  # it is dialled, and told its service by nobody
+        socket = context.socket(zmq.REP)
+        socket.bind(endpoint)
+        body = socket.recv()
     else:
         socket = context.socket(zmq.DEALER)
         socket.connect(endpoint)

@@ -20,6 +20,8 @@ def work(folder, query):
     with open(os.path.join(folder, "executed"), "a", encoding="utf-8") as file:
         file.write(f"{os.getpid()} {delivery['message_id']} {delivery['attempt']}\n")
     while query["question"].startswith("slow") and not os.path.exists(os.path.join(folder, "go")):
+        if not os.path.isdir(folder):  # the test is over, and who started this was killed
+            sys.exit(1)
         time.sleep(0.01)
     return {"answer": f"{os.getpid()}: {query['question']}", "delivery": {"token": delivery["token"]}}
 

@@ -53,7 +53,7 @@ def test_report_tells_versions_journal_and_counts(site):
     ids, gateway = serve_some(site, bridge)
     bridge.send("no query")
     report = told(bridge)
-    assert report["bridge"] is True and report["schema_version"] == 2
+    assert report["bridge"] is True and report["schema_version"] == 3
     version = tuple(map(int, report["sqlite"]["version"].split(".")))
     assert report["sqlite"]["wal_reset_bug"] is ((3, 7, 0) <= version <= (3, 51, 2))
     assert report["journal_mode"] == "wal" and report["wal_bytes"] > 0

@@ -169,7 +169,7 @@ def test_garbage_frames_do_not_stop_the_gateway(site):
         socket.close(100)
     # What noise registered may be given a query, and more noise may be its answer; but noise ends, and the
     # living worker has them all from then on.
-    site.answerer(bridge, name="rescuer")
+    site.answerer(bridge, name="rescuer", format="query", answer=lambda query: {"answer": "here"})
     for n in range(3_000):
         if bridge.reply(bridge.ask(f"still there, {n}?"))["metadata"]["worker"] == "rescuer":
             break
@@ -256,7 +256,7 @@ def test_idle_mdp_worker_that_goes_silent_is_given_up(site):
         assert time.monotonic() < end, "a silent worker stays registered"
         time.sleep(0.1)
     message = bridge.ask("?")
-    site.answerer(bridge, name="rescuer")
+    site.answerer(bridge, name="rescuer", format="query", answer=lambda query: {"answer": "here"})
     reply = bridge.reply(message)
     assert (reply["metadata"]["worker"], reply["metadata"]["attempt"]) == ("rescuer", 1)
 

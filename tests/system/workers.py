@@ -160,6 +160,40 @@ class ReqWorker:
         self.socket.send(answer)
 
 
+class RepWorker:
+    """A REP socket that is bound and waits to be asked. It sees no token but the one in `delivery`."""
+
+    def __init__(self, context, endpoint):
+        self.socket = context.socket(zmq.REP)
+        self.socket.linger = 1000
+        self.socket.bind(endpoint)
+        self.endpoint = self.socket.last_endpoint.decode()  # tcp: the port
+
+    def close(self):
+        self.socket.close()
+
+    def request(self, timeout=WAIT):
+        """The next query, or None when none came in time."""
+        if not self.socket.poll(timeout * 1000):
+            return None
+        frames = self.socket.recv_multipart()
+        assert len(frames) == 1, f"a REP worker is given one frame: {frames!r}"
+        return Query(None, frames[0])
+
+    def final(self, answer):
+        """ANSWER as in MdpWorker.final()."""
+        if not isinstance(answer, bytes):
+            answer = (answer if isinstance(answer, str) else json.dumps(answer)).encode()
+        self.socket.send(answer)
+
+    def serve(self, answer=None):
+        """Answers one query, as an Answerer would unless told otherwise; returns it."""
+        query = self.request()
+        assert query is not None, "no query came"
+        self.final(answer or echo(query))
+        return query
+
+
 def echo(query):
     """The answer that Answerer gives unless told otherwise."""
     return {"answer": "re: " + query.json["question"]}

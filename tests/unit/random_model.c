@@ -175,19 +175,35 @@ static void on_record(const struct action *action)
     model.recorded++;
 }
 
+/* A query is taken out of where it waits: nobody has it, and nothing has failed (D9). */
+static void on_withdrawn(const struct action *action, struct query *query)
+{
+    assert_false(query->leased || query->held);
+    assert_false(query->claimed || query->claiming);
+    assert_int_equal(query->writing, 0);
+    assert_int_equal(action->failed, query->failed);
+    if (action->kind == ACTION_DEAD)
+        assert_string_equal(action->reason, "nobody came");
+    model.withdrawing = 0;
+    model.withdrawn++;
+}
+
 static void on_end(const struct action *action)
 {
     struct query *query = &model.query[action->id];
 
     assert_int_equal(query->ends++, 0);
     assert_false(query->elsewhere);
-    if (action->kind == ACTION_DEAD) {
+    if (model.withdrawing == action->id) {
+        on_withdrawn(action, query);
+    } else if (action->kind == ACTION_DEAD) {
         assert_true(query->leased || query->held);
         assert_int_equal(action->attempt, query->attempt);
         assert_int_equal(action->failed, ++query->failed);
         assert_true(query->failed >= ATTEMPTS || strcmp(action->reason, "never") == 0);
         model.deads++;
     } else {
+        assert_int_equal(action->kind, ACTION_ANSWER);
         model.answers++;
     }
     query->leased = query->held = false;
@@ -234,6 +250,7 @@ void take_actions(bool reliable)
             break;
         case ACTION_ANSWER:
         case ACTION_DEAD:
+        case ACTION_DROP:
             on_end(action);
             break;
         case ACTION_RETRY:

@@ -24,7 +24,7 @@ struct query {
     bool claiming, claimed;   /* its row */
     uint32_t attempt, failed; /* the highest that was given out; those that failed */
     unsigned writing;         /* failures that are not on disk */
-    unsigned ends;            /* ANSWER or DEAD */
+    unsigned ends;            /* ANSWER, DEAD or DROP */
     bool elsewhere;           /* it ended without us */
     struct disk disk;
 };
@@ -53,6 +53,8 @@ struct model {
     size_t endings, failings, claimings;
     const char *service[WORKERS]; /* what each worker last said READY for */
     unsigned answers, deads, duplicates, retries, returns, undelivered, adopted, recorded, restored;
+    int64_t withdrawing; /* the query that is being withdrawn, or 0 */
+    unsigned withdrawn;
 };
 
 extern struct model model;

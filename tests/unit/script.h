@@ -120,6 +120,7 @@ void recorded(int64_t id);
 void claimed(int64_t id);    /* its row is read now, by us, */
 void claim_lost(int64_t id); /*   or by somebody else */
 void ended(int64_t id);
+void withdrawn(int64_t id, const char *reason); /* it dies for REASON; NULL: it is dropped */
 void drain(void);
 /* SERVICE (NULL: all) is paused, or goes on. */
 void pauses(const char *service, bool on);
@@ -142,6 +143,7 @@ bool refills_once(const char *service);
 #define expect_dead(id, failed, reason)                                                            \
     script_expect(__FILE__, __LINE__, "dead %lld after %u: %s", (long long)(id),                   \
                   (unsigned)(failed), reason)
+#define expect_drop(id) script_expect(__FILE__, __LINE__, "drop %lld", (long long)(id))
 #define expect_gone(id) script_expect(__FILE__, __LINE__, "gone %lld", (long long)(id))
 #define expect_retry(id, attempt, reason)                                                          \
     script_expect(__FILE__, __LINE__, "retry %lld after #%u: %s", (long long)(id),                 \

@@ -61,6 +61,8 @@ static void describe_query(const struct action *action, char text[TEXT_SIZE])
         snprintf(text, TEXT_SIZE, "answer %lld #%u", id, attempt);
     else if (action->kind == ACTION_DEAD)
         snprintf(text, TEXT_SIZE, "dead %lld after %u: %s", id, action->failed, action->reason);
+    else if (action->kind == ACTION_DROP)
+        snprintf(text, TEXT_SIZE, "drop %lld", id);
     else if (action->kind == ACTION_GONE)
         snprintf(text, TEXT_SIZE, "gone %lld", id);
     else if (action->kind == ACTION_RETRY)

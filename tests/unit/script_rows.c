@@ -194,6 +194,12 @@ void ended(int64_t id)
     script_happen(&(struct event){.kind = EVENT_ENDED, .ended.id = id});
 }
 
+void withdrawn(int64_t id, const char *reason)
+{
+    script_happen(&(struct event){
+        .kind = EVENT_WITHDRAW, .withdraw = {.id = id, .dead = reason != NULL, .reason = reason}});
+}
+
 /* After a restart. */
 
 void script_restore(int64_t id, struct kept kept)

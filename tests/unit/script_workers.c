@@ -68,7 +68,7 @@ static void note(const char *name, const struct hire *hire)
         hired = &staff.hired[staff.count++];
     memset(hired, 0, sizeof *hired);
     snprintf(hired->name, sizeof hired->name, "%s", name);
-    hired->beats = hire->protocol != WORKER_REQ;
+    hired->beats = worker_beats(hire->protocol);
     hired->when_busy = hire->heartbeats;
     hired->interval_us = hire->interval_ms ? hire->interval_ms * MS : script_beat_us();
     hired->beat_us = now_us() + hired->interval_us;

@@ -177,6 +177,27 @@ static void a_req_worker_whose_answer_is_refused_is_free_again(void **state)
     expect_deliver(18, 1, "r1");
 }
 
+static void a_rep_workers_late_answer_is_of_the_attempt_that_its_token_names(void **state)
+{
+    (void)state;
+    given_settings(.lease_us = 10 * SECOND);
+    given_worker("rep", .protocol = WORKER_REP);
+    row_seen(17, "conv_a", "default");
+    expect_deliver(17, 1, "rep");
+    pass_us(10 * SECOND);
+    expect_retry(17, 1, "no answer within the lease");
+    expect_disconnect("rep");
+    expect_left("rep", "no answer within the lease");
+    row_seen(18, "conv_a", "default");
+    given_worker("rep", .protocol = WORKER_REP); /* connected afresh */
+    expect_deliver(18, 1, "rep");
+    answers("rep", 17, 1); /* on the old connection */
+    expect_answer(17, 1);
+    assert_int_equal(worker_called("rep")->in_flight, 1); /* it is still busy with the other one */
+    answers("rep", 18, 1);
+    expect_answer(18, 1);
+}
+
 static void the_token_of_another_row_is_refused(void **state)
 {
     (void)state;
@@ -312,6 +333,7 @@ int main(void)
         script_test(a_forged_token_is_refused),
         script_test(a_forged_token_from_somebody_else_changes_nothing),
         script_test(a_req_worker_whose_answer_is_refused_is_free_again),
+        script_test(a_rep_workers_late_answer_is_of_the_attempt_that_its_token_names),
         script_test(the_token_of_another_row_is_refused),
         script_test(a_token_for_a_row_that_nobody_knows_is_refused),
         script_test(an_answer_whose_row_was_deleted_is_recorded_and_frees_its_worker),

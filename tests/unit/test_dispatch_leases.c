@@ -259,6 +259,21 @@ static void a_req_worker_gets_no_heartbeat_and_no_disconnect(void **state)
     assert_int_equal(heartbeats_sent("req"), 0);
 }
 
+static void a_rep_worker_gets_no_heartbeat_and_is_hung_up(void **state)
+{
+    (void)state;
+    given_settings(.lease_us = 10 * SECOND);
+    given_worker("rep", .protocol = WORKER_REP);
+    row_seen(17, "conv_a", "default");
+    expect_deliver(17, 1, "rep");
+    pass_us(10 * SECOND);
+    expect_retry(17, 1, LEASE_OVER);
+    expect_disconnect("rep");
+    assert_int_equal(last_action()->protocol, WORKER_REP); /* or it would be sent MDP */
+    expect_left("rep", LEASE_OVER);
+    assert_int_equal(heartbeats_sent("rep"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -266,6 +281,7 @@ int main(void)
         script_test(a_query_takes_the_place_of_a_heartbeat),
         script_test(a_busy_worker_gets_heartbeats_too),
         script_test(a_req_worker_gets_no_heartbeat_and_no_disconnect),
+        script_test(a_rep_worker_gets_no_heartbeat_and_is_hung_up),
         script_test(the_end_of_its_lease_gives_up_a_worker_with_one_slot),
         script_test(a_worker_with_two_slots_keeps_the_other_one),
         script_test(an_answer_frees_the_slot_of_a_lease_that_is_over),

@@ -4,6 +4,7 @@
  *   - a query is given only to a worker for its service, never after its end, never before its last
  *     failure is on disk, and with `claim` never before its row is claimed;
  *   - a valid answer is taken exactly when the query has none;
+ *   - what is withdrawn ends, exactly when it waits and nothing is being written of it;
  *   - the counters add up (script.c, check_sums()).
  *
  * Then the sequence is pumped to its end: every query that was seen has ended exactly once, and
@@ -70,13 +71,14 @@ static void name_holdings(unsigned worker, struct held *holds)
 
 static void hire_somebody(void)
 {
+    static const enum worker_protocol protocols[] = {WORKER_MDP_02, WORKER_MDP_02, WORKER_MDP_02,
+                                                     WORKER_MDP_01, WORKER_REQ,    WORKER_REP};
     unsigned worker = below(WORKERS);
     struct hire hire = {.given = true, .service = services[below(4)]};
 
     model.service[worker] = hire.service;
-    if (below(4) == 0) {
-        hire.protocol = WORKER_REQ;
-    } else {
+    hire.protocol = protocols[below(6)];
+    if (worker_is_majordomo(hire.protocol)) {
         hire.slots = 1 + below(4);
         hire.heartbeats = below(2) == 0;
         if (below(2))
@@ -205,6 +207,26 @@ static void end_one(void)
     ended(id);
 }
 
+/* The query whose id is drawn is withdrawn, exactly if it waits and nothing is written of it. */
+static void withdraw(int64_t id)
+{
+    const struct query *query = &model.query[id];
+    bool waits = dispatch_where(core(), id, NULL) == PLACE_WAITS && !query->held &&
+                 !query->claimed && !query->claiming && query->writing == 0;
+
+    model.withdrawing = id;
+    withdrawn(id, below(2) ? "nobody came" : NULL);
+    take_actions(false);
+    assert_int_equal(model.withdrawing == 0, waits);
+    model.withdrawing = 0;
+}
+
+static void withdraw_some(void)
+{
+    for (int i = 0; i < 10; i++)
+        withdraw(1 + (int64_t)below((unsigned)model.last_id));
+}
+
 static void write_one(void)
 {
     if (model.endings && below(3))
@@ -262,8 +284,10 @@ static void manage(uint64_t seed)
         script_rules(whose[below(4)], random_settings(seed));
     } else if (what < 16) {
         pauses(whose[below(4)], what < 10);
-    } else if (model.last_id > 0) {
+    } else if (model.last_id > 0 && what < 25) {
         end_one();
+    } else if (model.last_id > 0) {
+        withdraw_some();
     }
 }
 
@@ -378,6 +402,7 @@ static void every_query_ends_exactly_once_whatever_happens(void **state)
         sum.adopted += model.adopted;
         sum.recorded += model.recorded;
         sum.restored += model.restored;
+        sum.withdrawn += model.withdrawn;
         script_end(NULL);
         script_begin(NULL);
     }
@@ -387,6 +412,7 @@ static void every_query_ends_exactly_once_whatever_happens(void **state)
     assert_true(sum.duplicates > 100 && sum.undelivered > 100);
     assert_true(sum.returns > 100 && sum.adopted > 100);
     assert_true(sum.recorded > 100 && sum.restored > 100);
+    assert_true(sum.withdrawn > 100);
 }
 
 int main(void)

@@ -129,6 +129,19 @@ static void an_endless_host_name_is_bad(void **state)
     assert_int_equal(endpoint_read(text), ENDPOINT_BAD);
 }
 
+static void only_one_place_can_be_dialled(void **state)
+{
+    (void)state;
+    assert_true(endpoint_can_dial("ipc:///tmp/a"));
+    assert_true(endpoint_can_dial("tcp://127.0.0.1:5555"));
+    assert_true(endpoint_can_dial("tcp://[::1]:1"));
+    assert_true(endpoint_can_dial("tcp://example.org:5555"));
+    assert_false(endpoint_can_dial("tcp://127.0.0.1:*"));
+    assert_false(endpoint_can_dial("tcp://127.0.0.1:0"));
+    assert_false(endpoint_can_dial("tcp://[::1]:00000"));
+    assert_false(endpoint_can_dial("tcp://*:5555"));
+}
+
 /* Binding. */
 
 static void a_port_that_the_system_chose_is_told(void **state)
@@ -242,6 +255,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_endpoint_is_what_its_text_says),
         cmocka_unit_test(an_endless_host_name_is_bad),
+        cmocka_unit_test(only_one_place_can_be_dialled),
         gate_test(a_port_that_the_system_chose_is_told),
         gate_test(an_ipc_door_is_open_to_its_user_only_unless_told),
         gate_test(an_ipc_door_may_be_open_to_the_group),

@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "gateway/escape.h"
 #include "gateway/log.h"
+#include "proto/escape.h"
 #include "proto/jtext.h"
 #include "proto/limits.h"
 

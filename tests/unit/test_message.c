@@ -202,6 +202,122 @@ static void hostile_names_in_the_delivery_stay_inside_their_strings(void **state
     buffer_done(&query);
 }
 
+static void read_request(const char *text, const char *metadata, struct message *ret_message)
+{
+    const struct message_row row = {.text = span_str(text),
+                                    .text_is_text = true,
+                                    .metadata = span_str(metadata),
+                                    .metadata_is_text = true};
+    message_read(&row, ret_message);
+}
+
+#define GATE(more)                                                                                 \
+    "{\"action_type\":\"question\",\"service\":\"law\",\"gate\":{\"protocol\":\"MDP/0.1\","        \
+    "\"from\":\"uid:7\"" more "}}"
+
+static void gate_that_is_written_is_read(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *protocol;
+        bool majordomo;
+    } known[] = {{"MDP/0.1", true}, {"MDP/0.2", true}, {"REQ", false}};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        for (int form = BODY_TEXT; form <= BODY_BLOB; form++) {
+            struct message message;
+            struct buffer metadata;
+            buffer_init(&metadata);
+            message_compose_gate(span_str("law"), known[i].protocol, (enum body_form)form,
+                                 span_str("uid:7"), form == BODY_BLOB, &metadata);
+            read_request("?", metadata.data, &message);
+            assert_true(message.request);
+            assert_int_equal(message.majordomo, known[i].majordomo);
+            assert_int_equal(message.body, form);
+            assert_int_equal(message.ticket, form == BODY_BLOB);
+            assert_int_equal(message.kind, MESSAGE_QUESTION);
+            assert_string_equal(message.service, "law");
+            buffer_done(&metadata);
+        }
+    }
+}
+
+static void gate_is_written_as_the_document_has_it(void **state)
+{
+    (void)state;
+    struct buffer metadata;
+    buffer_init(&metadata);
+    message_compose_gate(span_str("la\"w"), "MDP/0.2", BODY_TEXT, span_str("tcp"), true, &metadata);
+    assert_string_equal(
+        metadata.data,
+        "{\"action_type\":\"question\",\"service\":\"la\\\"w\",\"gate\":{\"protocol\":"
+        "\"MDP/0.2\",\"body\":\"text\",\"from\":\"tcp\",\"ticket\":true}}");
+    buffer_done(&metadata);
+}
+
+static void odd_gate_makes_no_request(void **state)
+{
+    (void)state;
+    static const char *const odd[] = {
+        "",
+        "{}",
+        "[]",
+        "{\"gate\":null}",
+        "{\"gate\":\"MDP/0.1\"}",
+        "{\"gate\":{}}",
+        "{\"gate\":[{\"protocol\":\"REQ\",\"body\":\"blob\",\"from\":\"tcp\"}]}",
+        "{\"gate\":{\"protocol\":\"MDP/0.3\",\"body\":\"blob\",\"from\":\"tcp\"}}",
+        "{\"gate\":{\"protocol\":1,\"body\":\"blob\",\"from\":\"tcp\"}}",
+        "{\"gate\":{\"protocol\":\"REQ\",\"body\":\"blob\"}}",
+        "{\"gate\":{\"protocol\":\"REQ\",\"body\":\"blob\",\"from\":7}}",
+        GATE(""),
+        GATE(",\"body\":\"Blob\""),
+        GATE(",\"body\":\"\""),
+        GATE(",\"body\":null"),
+        GATE(",\"body\":\"blob\",\"ticket\":1"),
+        GATE(",\"body\":\"blob\",\"ticket\":\"true\""),
+    };
+    for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
+        struct message message;
+        read_request("{\"type\":\"query\"}", odd[i], &message);
+        assert_false(message.request || message.ticket || message.majordomo);
+        assert_int_equal(message.body, BODY_TEXT);
+        assert_int_equal(message.kind, MESSAGE_QUERY);
+    }
+}
+
+static void request_whose_body_is_no_text_is_a_question(void **state)
+{
+    (void)state;
+    static const char *const text[] = {"{\"type\":\"query\",\"query_id\":\"q\"}", "", "{", "words",
+                                       "{\"type\":\"response\"}"};
+    for (size_t i = 0; i < sizeof text / sizeof text[0]; i++) {
+        struct message message;
+        read_request(text[i], GATE(",\"body\":\"base64\""), &message);
+        assert_int_equal(message.kind, MESSAGE_QUESTION);
+        assert_int_equal(message.query_id.size, 0);
+        read_request(text[i], GATE(",\"body\":\"blob\",\"ticket\":false"), &message);
+        assert_int_equal(message.kind, MESSAGE_QUESTION);
+        assert_false(message.ticket);
+    }
+}
+
+static void request_in_text_is_asked_whatever_it_says(void **state)
+{
+    (void)state;
+    static const char *const text[] = {"", " \n", "{", "words", "{\"type\":\"response\"}", "[]"};
+    struct message message;
+    for (size_t i = 0; i < sizeof text / sizeof text[0]; i++) {
+        read_request(text[i], GATE(",\"body\":\"text\""), &message);
+        assert_true(message.request);
+        assert_int_equal(message.kind, MESSAGE_QUESTION);
+    }
+    read_request("{\"type\":\"query\",\"query_id\":7}", GATE(",\"body\":\"text\""), &message);
+    assert_int_equal(message.kind, MESSAGE_QUERY);
+    assert_true(span_is(message.query_id, "7"));
+    read_request("\xff", GATE(",\"body\":\"text\""), &message);
+    assert_int_equal(message.kind, MESSAGE_NOT_UTF8);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +328,11 @@ int main(void)
         cmocka_unit_test(service_has_a_limit_and_a_form),
         cmocka_unit_test(metadata_too_deep_to_wrap_is_left_out),
         cmocka_unit_test(hostile_names_in_the_delivery_stay_inside_their_strings),
+        cmocka_unit_test(gate_that_is_written_is_read),
+        cmocka_unit_test(gate_is_written_as_the_document_has_it),
+        cmocka_unit_test(odd_gate_makes_no_request),
+        cmocka_unit_test(request_whose_body_is_no_text_is_a_question),
+        cmocka_unit_test(request_in_text_is_asked_whatever_it_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

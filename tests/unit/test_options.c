@@ -12,7 +12,8 @@
 static void nothing_given_is_the_defaults(void **state)
 {
     (void)state;
-    static const char *const none[] = {"", "{}", " { } ", "{\"holding\":[],\"x\":1}"};
+    static const char *const none[] = {"", "{}", " { } ", "{\"format\":\"raw\"}",
+                                       "{\"holding\":[],\"x\":1}"};
     for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
         struct worker_options options;
         assert_int_equal(options_read(span_str(none[i]), &options), 0);
@@ -20,6 +21,7 @@ static void nothing_given_is_the_defaults(void **state)
         assert_int_equal(options.slots, 1);
         assert_false(options.heartbeats);
         assert_int_equal(options.interval_ms, 0);
+        assert_false(options.wants_query);
     }
 }
 
@@ -27,9 +29,9 @@ static void what_is_written_is_read(void **state)
 {
     (void)state;
     static const struct worker_options given[] = {
-        {"w1", 1, true, 2500, {NULL, 0}},
-        {"", LIMIT_SLOTS, false, 0, {"[]", 2}},
-        {"gr\xc3\xbc\xc3\x9f\"e", 7, true, 60000, {"[\"a\",\"b\"]", 9}}};
+        {"w1", 1, true, 2500, {NULL, 0}, true},
+        {"", LIMIT_SLOTS, false, 0, {"[]", 2}, false},
+        {"gr\xc3\xbc\xc3\x9f\"e", 7, true, 60000, {"[\"a\",\"b\"]", 9}, false}};
     for (size_t i = 0; i < sizeof given / sizeof given[0]; i++) {
         struct worker_options options;
         struct buffer json;
@@ -42,6 +44,7 @@ static void what_is_written_is_read(void **state)
         assert_int_equal(options.heartbeats, given[i].heartbeats);
         assert_int_equal(options.interval_ms, given[i].interval_ms);
         assert_true(span_equal(options.holding, given[i].holding));
+        assert_int_equal(options.wants_query, given[i].wants_query);
         buffer_done(&json);
     }
 }
@@ -75,9 +78,14 @@ static void bad_options_are_refused_and_change_nothing(void **state)
         "{\"holding\":[1]}",
         "{\"holding\":[\"a\",null]}",
         "{\"holding\":[[\"a\"]]}",
+        "{\"format\":\"json\"}",
+        "{\"format\":\"\"}",
+        "{\"format\":null}",
+        "{\"format\":true}",
+        "{\"format\":[\"query\"]}",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        struct worker_options options = {"untouched", 42, true, 42, {NULL, 0}};
+        struct worker_options options = {"untouched", 42, true, 42, {NULL, 0}, true};
         assert_int_equal(options_read(span_str(bad[i]), &options), -1);
         assert_string_equal(options.name, "untouched");
         assert_int_equal(options.slots, 42);
@@ -147,7 +155,7 @@ static void holding_beyond_the_slots_there_are_is_refused(void **state)
 static void fullest_ready_is_read(void **state)
 {
     (void)state;
-    struct worker_options options = {"", LIMIT_SLOTS, true, 60000, {NULL, 0}};
+    struct worker_options options = {"", LIMIT_SLOTS, true, 60000, {NULL, 0}, true};
     static struct span token[LIMIT_SLOTS + 2];
     struct buffer holding, json;
     struct token read;

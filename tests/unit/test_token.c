@@ -156,6 +156,45 @@ static int setup(void **state)
     return token_init();
 }
 
+static void address_says_whether_a_request_is_raw(void **state)
+{
+    (void)state;
+    struct token token;
+    char text[TOKEN_SIZE];
+    bool raw = true;
+    struct span longest = span_str("9223372036854775807.4294967295.AAAAAAAAAAAAAAAAAAAAAA");
+    assert_int_equal(token_read_address(longest, &token, &raw), 0);
+    assert_false(raw);
+    size_t size = token_raw_address(longest, text);
+    assert_string_equal(text, "9223372036854775807.4294967295.AAAAAAAAAAAAAAAAAAAAAA.raw");
+    assert_int_equal(size, strlen(text));
+    assert_int_equal(token_read_address(span_of(text, size), &token, &raw), 0);
+    assert_true(raw);
+    assert_true(token.message_id == INT64_MAX && token.attempt == UINT32_MAX);
+}
+
+static void what_is_no_address_is_refused_and_changes_nothing(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "",
+        ".raw",
+        "17.1.raw",
+        "17.1.AAAAAAAAAAAAAAAAAAAAAA.",
+        "17.1.AAAAAAAAAAAAAAAAAAAAAA.RAW",
+        "17.1.AAAAAAAAAAAAAAAAAAAAAA.raw ",
+        "17.1.AAAAAAAAAAAAAAAAAAAAAAraw",
+        "17.1.AAAAAAAAAAAAAAAAAAAAAA.raw.raw",
+        "17.1.AAAAAAAAAAAAAAAAAAAAAA.query",
+    };
+    struct token token = {.message_id = 42};
+    bool raw = true;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(token_read_address(span_str(bad[i]), &token, &raw), -1);
+    assert_true(raw);
+    assert_true(token.message_id == 42);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +202,8 @@ int main(void)
         cmocka_unit_test(token_means_nothing_for_anything_else),
         cmocka_unit_test(every_change_of_the_text_is_another_token_or_none),
         cmocka_unit_test(what_is_not_exactly_a_token_is_refused),
+        cmocka_unit_test(address_says_whether_a_request_is_raw),
+        cmocka_unit_test(what_is_no_address_is_refused_and_changes_nothing),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -71,6 +71,16 @@ static void every_limit_stands_in_the_document_with_its_number(void **state)
         {"LIMIT_SERVICES", LIMIT_SERVICES},
         {"LIMIT_REPLY_CHARS", LIMIT_REPLY_CHARS},
         {"LIMIT_QUERY_ID", LIMIT_QUERY_ID},
+        {"LIMIT_BODY_FRAMES", LIMIT_BODY_FRAMES},
+        {"LIMIT_BODY_IN_ROW", LIMIT_BODY_IN_ROW},
+        {"LIMIT_REQUEST_SIZE", LIMIT_REQUEST_SIZE},
+        {"LIMIT_CLIENTS", LIMIT_CLIENTS},
+        {"LIMIT_REQUESTS", LIMIT_REQUESTS},
+        {"LIMIT_CLIENT_WAITING", LIMIT_CLIENT_WAITING},
+        {"LIMIT_CLIENT_BYTES", LIMIT_CLIENT_BYTES},
+        {"LIMIT_CLIENTS_BYTES", LIMIT_CLIENTS_BYTES},
+        {"LIMIT_TOPIC", LIMIT_TOPIC},
+        {"LIMIT_EVENT_TEXT", LIMIT_EVENT_TEXT},
     };
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
         char row[80];

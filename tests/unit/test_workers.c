@@ -165,7 +165,7 @@ static void w1_the_warm_worker_is_picked_for_its_conversation_only(void **state)
     use(world, w1, -1); /* w2 is the least recently used one now */
     assert_ptr_equal(workers_pick(world->workers, chess, 7 + (1 << 20)), w1);
     assert_ptr_equal(workers_pick(world->workers, chess, 7), w2);
-    workers_remove(world->workers, w1);
+    workers_remove(world->workers, 0, w1);
     assert_ptr_equal(workers_pick(world->workers, chess, 7 + (1 << 20)), w2);
 }
 
@@ -197,10 +197,10 @@ static void any_place_in_the_line_can_be_left(void **state)
     struct worker *w1 = add(world, "w1", "chess"), *w2 = add(world, "w2", "chess"),
                   *w3 = add(world, "w3", "chess"), *w4 = add(world, "w4", "chess");
     const struct service *chess = w1->service;
-    workers_remove(world->workers, w2);
-    workers_remove(world->workers, w4);
+    workers_remove(world->workers, 0, w2);
+    workers_remove(world->workers, 0, w4);
     assert_ptr_equal(next(world, chess), w1);
-    workers_remove(world->workers, w1);
+    workers_remove(world->workers, 0, w1);
     assert_ptr_equal(next(world, chess), w3);
     assert_int_equal(chess->workers, 1);
     assert_int_equal(workers_count(world->workers), 1);
@@ -235,13 +235,61 @@ static void w2_silence_while_busy_counts_only_when_beats_were_promised(void **st
     assert_true(workers_silent_from(world->workers, loud) == START_US + 3 * BEAT_US);
 }
 
-static void w2_a_req_worker_has_no_beat_at_all(void **state)
+static void w2_a_plain_worker_has_no_beat_at_all(void **state)
+{
+    static const enum worker_protocol plain[] = {WORKER_REQ, WORKER_REP};
+    struct world *world = *state;
+    for (size_t i = 0; i < 2; i++) {
+        const struct worker_options options = {.name = "r", .slots = 1, .heartbeats = true};
+        struct worker *worker = add_as(world, i ? "rep" : "req", "chess", plain[i], &options);
+        assert_true(workers_silent_from(world->workers, worker) == INT64_MAX);
+        assert_int_equal(worker->timer.place, 0);
+    }
+}
+
+static void w2_both_versions_of_majordomo_beat(void **state)
 {
     struct world *world = *state;
-    const struct worker_options options = {.name = "r", .slots = 1, .heartbeats = true};
-    struct worker *worker = add_as(world, "r", "chess", WORKER_REQ, &options);
-    assert_true(workers_silent_from(world->workers, worker) == INT64_MAX);
-    assert_int_equal(worker->timer.place, 0);
+    const struct worker_options options = {.name = "w1", .slots = 1};
+    struct worker *worker = add_as(world, "w1", "chess", WORKER_MDP_01, &options);
+    assert_true(workers_silent_from(world->workers, worker) == START_US + 3 * BEAT_US);
+    assert_true(timers_next(&world->timers) == START_US + BEAT_US);
+}
+
+static void what_each_protocol_can_do_is_said_in_one_place(void **state)
+{
+    static const struct {
+        enum worker_protocol protocol;
+        const char *name;
+        bool majordomo, beats, dismissed;
+    } row[WORKER_PROTOCOLS] = {{WORKER_MDP_02, "MDP/0.2", true, true, true},
+                               {WORKER_MDP_01, "MDP/0.1", true, true, true},
+                               {WORKER_REQ, "REQ", false, false, false},
+                               {WORKER_REP, "REP", false, false, true}};
+    (void)state;
+    for (size_t i = 0; i < WORKER_PROTOCOLS; i++) {
+        assert_string_equal(worker_protocol_name(row[i].protocol), row[i].name);
+        assert_int_equal(worker_is_majordomo(row[i].protocol), row[i].majordomo);
+        assert_int_equal(worker_beats(row[i].protocol), row[i].beats);
+        assert_int_equal(worker_is_dismissed(row[i].protocol), row[i].dismissed);
+    }
+}
+
+static void a_service_is_served_by_its_own_workers_and_those_for_all(void **state)
+{
+    struct world *world = *state;
+    struct worker *own = add(world, "own", "chess"), *all;
+    const struct service *chess = own->service;
+    assert_true(workers_serve(world->workers, chess));
+    assert_false(workers_serve(world->workers, NULL));
+    all = add(world, "all", "*");
+    assert_true(workers_serve(world->workers, NULL));
+    use(world, all, 1); /* busy or not */
+    assert_true(workers_serve(world->workers, NULL));
+    use(world, all, -1);
+    workers_remove(world->workers, 0, all);
+    assert_false(workers_serve(world->workers, NULL));
+    assert_true(workers_serve(world->workers, chess));
 }
 
 static void the_timer_is_armed_for_what_comes_first(void **state)
@@ -317,7 +365,10 @@ int main(void)
         workers_test(w2_an_idle_worker_lives_three_intervals_beyond_its_last_word),
         workers_test(w2_its_own_interval_counts),
         workers_test(w2_silence_while_busy_counts_only_when_beats_were_promised),
-        workers_test(w2_a_req_worker_has_no_beat_at_all),
+        workers_test(w2_a_plain_worker_has_no_beat_at_all),
+        workers_test(w2_both_versions_of_majordomo_beat),
+        workers_test(what_each_protocol_can_do_is_said_in_one_place),
+        workers_test(a_service_is_served_by_its_own_workers_and_those_for_all),
         workers_test(the_timer_is_armed_for_what_comes_first),
         workers_test(a_worker_that_beats_faster_is_beaten_to_faster),
         workers_test(w3_a_stalled_worker_gets_nothing_until_it_is_heard),

@@ -1,0 +1,13 @@
+/* What a caller of the library may name. */
+#ifndef TAILGATE_ADAPTERS_C_CHECK_H
+#define TAILGATE_ADAPTERS_C_CHECK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* True when ENDPOINT (may be NULL) is ipc:// or tcp:// and can be connected to by its form. */
+bool check_endpoint(const char *endpoint);
+/* True when TEXT (may be NULL) is 1 to LIMIT bytes of UTF-8 without control characters. */
+bool check_text(const char *text, size_t limit);
+
+#endif

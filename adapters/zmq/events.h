@@ -1,0 +1,37 @@
+/* The events: one XPUB socket for each endpoint, for observers. It moves frames and decides
+ * nothing. An event is [topic][seq][JSON] (proto/topic.h, proto/event.h).
+ *
+ * Nothing here ever waits for an observer. One that does not read loses events once HWM of them
+ * wait for it, whole ones; the others get theirs. A connection that sends more than a subscription
+ * is cut. */
+#ifndef TAILGATE_ADAPTERS_ZMQ_EVENTS_H
+#define TAILGATE_ADAPTERS_ZMQ_EVENTS_H
+
+#include <stdint.h>
+
+#include "proto/span.h"
+
+#define EVENTS_DOORS 8 /* endpoints at most */
+
+struct events;
+
+/* Borrows CONTEXT. Makes no socket. */
+struct events *events_new(void *context);
+/* Closes the sockets; what is queued for an observer is sent for at most LINGER_MS, in the
+ * background. Before the context ends. NULL-safe. */
+void events_destroy(struct events **self, int linger_ms);
+/* Binds one more endpoint. Returns its index or -errno, as gate_bind(). */
+int events_bind(struct events *self, const char *endpoint, bool group);
+/* The number of endpoints, a socket (to poll; owned by the events) and its endpoint as bound. */
+size_t events_doors(const struct events *self);
+void *events_socket(const struct events *self, size_t door);
+const char *events_endpoint(const struct events *self, size_t door);
+/* Takes what observers have said since, a bounded number of messages. */
+void events_drain(struct events *self);
+/* How many topics are subscribed to, counted once for each endpoint; 0: nobody listens. What is
+ * longer than any topic is not counted. */
+size_t events_subscriptions(const struct events *self);
+/* Sends one event to all who want it. Returns 0 or the last -errno. */
+int events_publish(struct events *self, struct span topic, uint64_t seq, struct span json);
+
+#endif

@@ -1,0 +1,198 @@
+#include "gateway/publish.h"
+
+#include <stdlib.h>
+
+#include "proto/topic.h"
+#include "proto/utf8.h"
+
+#define KEPT_ROOM (1u << 20) /* storage kept from one event to the next */
+
+/* An attempt whose partials have come; or one that is not followed any more. */
+struct stream {
+    struct table_node node;
+    int64_t id;
+    uint32_t attempt;
+    bool lost;      /* P1 */
+    uint64_t index; /* of the last event, composed or not */
+    struct redact_stream text;
+};
+
+void publish_init(struct publish *self, struct events *events, struct redact *redact,
+                  struct stats *stats, uint64_t seed, int64_t now_us)
+{
+    memset(self, 0, sizeof *self);
+    self->events = events;
+    self->redact = redact;
+    self->stats = stats;
+    self->since_us = now_us;
+    table_init(&self->streams, seed);
+}
+
+static struct stream *find(const struct publish *self, int64_t id)
+{
+    struct table_node *node =
+        table_first(&self->streams, table_hash(&self->streams, &id, sizeof id));
+
+    for (; node; node = table_next(node)) {
+        struct stream *stream = table_owner(node, struct stream, node);
+        if (stream->id == id)
+            return stream;
+    }
+    return NULL;
+}
+
+static void drop(struct publish *self, struct stream *stream)
+{
+    self->held -= redact_stream_held(&stream->text);
+    table_remove(&self->streams, &stream->node);
+    redact_stream_done(&stream->text);
+    free(stream);
+}
+
+void publish_done(struct publish *self)
+{
+    struct table_node *node;
+
+    while ((node = table_walk(&self->streams, NULL)))
+        drop(self, table_owner(node, struct stream, node));
+    table_done(&self->streams);
+    buffer_done(&self->text);
+    buffer_done(&self->service);
+    buffer_done(&self->name);
+    buffer_done(&self->json);
+}
+
+void publish_forget(struct publish *self, int64_t id)
+{
+    struct stream *stream = self->streams.count ? find(self, id) : NULL;
+
+    if (stream)
+        drop(self, stream);
+}
+
+/* A stream for ATTEMPT of query ID, or NULL when there is no room: from then on no attempt that has
+ * begun by now gets one, or its first partials would be missed (P1). */
+static struct stream *add(struct publish *self, int64_t now_us, int64_t id, uint32_t attempt)
+{
+    struct stream *stream;
+
+    publish_forget(self, id);
+    if (self->streams.count >= PUBLISH_STREAMS) {
+        self->since_us = now_us + 1;
+        return NULL;
+    }
+    stream = memory_zero(1, sizeof *stream);
+    stream->id = id;
+    stream->attempt = attempt;
+    redact_stream_init(&stream->text);
+    table_add(&self->streams, &stream->node, table_hash(&self->streams, &id, sizeof id));
+    return stream;
+}
+
+void publish_interrupted(struct publish *self, int64_t now_us, int64_t id, uint32_t attempt,
+                         int64_t leased_us)
+{
+    struct stream *stream;
+
+    publish_forget(self, id);
+    if (leased_us < self->since_us)
+        return; /* it is not followed anyway */
+    stream = add(self, now_us, id, attempt);
+    if (stream)
+        stream->lost = true;
+}
+
+/* The stream that PARTIAL goes on, or begins; NULL when its attempt is not followed. */
+static struct stream *stream_of(struct publish *self, int64_t now_us,
+                                const struct publish_partial *partial)
+{
+    struct stream *stream = find(self, partial->id);
+
+    if (!stream || stream->attempt != partial->attempt)
+        stream = partial->leased_us < self->since_us
+                     ? NULL
+                     : add(self, now_us, partial->id, partial->attempt);
+    return stream && !stream->lost ? stream : NULL;
+}
+
+/* What STREAM lets go now that PARTIAL has come: our buffer TEXT. */
+static void take_text(struct publish *self, struct stream *stream,
+                      const struct publish_partial *partial)
+{
+    if (self->text.room > KEPT_ROOM)
+        buffer_done(&self->text);
+    buffer_reset(&self->text);
+    self->held -= redact_stream_held(&stream->text);
+    for (size_t i = 0; i < partial->frames; i++)
+        redact_stream_add(&stream->text, self->redact, partial->frame[i], &self->text);
+    if (self->held + redact_stream_held(&stream->text) > PUBLISH_HELD)
+        redact_stream_fail(&stream->text, self->redact, &self->text);
+    self->held += redact_stream_held(&stream->text);
+}
+
+/* NAME as it may be published, in STORAGE where that is something else. */
+static struct span redacted(struct publish *self, struct span name, struct buffer *storage)
+{
+    buffer_reset(storage);
+    return redact_text(self->redact, name, storage) > 0 ? buffer_span(storage) : name;
+}
+
+/* Sends our buffer JSON under KIND and what it is about. */
+static void send(struct publish *self, enum topic_kind kind, struct span about)
+{
+    char topic[TOPIC_SIZE];
+    size_t size = topic_make(kind, about, topic);
+
+    if (events_publish(self->events, span_of(topic, size), self->seq, buffer_span(&self->json)) < 0)
+        self->stats->count[STAT_EVENTS_LOST]++;
+    buffer_reset(&self->json);
+}
+
+/* One event of TEXT, which has at most LIMIT_EVENT_TEXT bytes. */
+static void send_text(struct publish *self, const struct stream *stream, struct event_head *head,
+                      struct span worker, struct span text)
+{
+    head->seq = ++self->seq;
+    event_partial(head, worker, stream->attempt, stream->index, text, &self->json);
+    send(self, TOPIC_PARTIAL, head->conversation_id);
+}
+
+struct span publish_partial(struct publish *self, int64_t now_us, int64_t utc_us,
+                            const struct publish_partial *partial)
+{
+    struct stream *stream = stream_of(self, now_us, partial);
+    struct event_head head = {.utc_us = utc_us, .message_id = partial->id};
+    bool heard = !partial->silent && events_subscriptions(self->events) > 0;
+    struct span rest, worker;
+
+    if (!stream) {
+        self->stats->count[STAT_UNFOLLOWED]++;
+        return span_str("");
+    }
+    take_text(self, stream, partial);
+    head.conversation_id = partial->conversation_id;
+    head.service = redacted(self, partial->service, &self->service);
+    worker = redacted(self, partial->worker, &self->name);
+    rest = buffer_span(&self->text);
+    while (rest.size > 0) {
+        struct span piece = utf8_cut(rest, LIMIT_EVENT_TEXT);
+        stream->index++;
+        if (heard)
+            send_text(self, stream, &head, worker, piece);
+        rest = span_of(rest.data + piece.size, rest.size - piece.size);
+    }
+    return buffer_span(&self->text);
+}
+
+void publish_undelivered(struct publish *self, const struct event_head *head, struct span principal,
+                         struct span why)
+{
+    struct event_head numbered = *head;
+
+    if (events_subscriptions(self->events) == 0)
+        return;
+    numbered.service = redacted(self, head->service, &self->service);
+    numbered.seq = ++self->seq;
+    event_undelivered(&numbered, principal, why, &self->json);
+    send(self, TOPIC_GATEWAY, span_str("undelivered"));
+}
