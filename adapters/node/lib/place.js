@@ -1,0 +1,42 @@
+// Where the gate is: an endpoint that was given, or the one of a database's gateway.
+import { readFileSync, realpathSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+
+// The canonical path of DB, which may not be there yet.
+function canonical(db) {
+  try {
+    return realpathSync(db);
+  } catch (error) {
+    if (error.code !== "ENOENT") throw error;
+    return join(realpathSync(dirname(db)), basename(db));
+  }
+}
+
+// The endpoint that the gateway wrote into its lock file, or undefined.
+function announced(lock) {
+  try {
+    const line = readFileSync(lock, "utf8").split("\n").find((text) => text.startsWith("gate "));
+    return line?.slice("gate ".length) || undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Throws a TypeError unless WHERE says in one way where the gate is; returns it as {endpoint} or {db}. */
+export function place(where) {
+  const given = typeof where === "string" ? { endpoint: where } : (where ?? {});
+  const { endpoint, db } = given;
+  if ((endpoint === undefined) === (db === undefined))
+    throw new TypeError("give either an endpoint or a db");
+  if (endpoint !== undefined && !/^(ipc|tcp):\/\/./.test(endpoint))
+    throw new TypeError(`not an endpoint (ipc://… or tcp://…): ${endpoint}`);
+  return endpoint !== undefined ? { endpoint: String(endpoint) } : { db: String(db) };
+}
+
+/** The endpoint to connect to now. A database's may be another one each time; throws while its folder
+ *  cannot be read. */
+export function locate({ endpoint, db }) {
+  if (endpoint !== undefined) return endpoint;
+  const path = canonical(db);
+  return announced(`${path}-gate/lock`) ?? `ipc://${path}-gate/gate`;
+}
