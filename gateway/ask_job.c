@@ -9,8 +9,8 @@
 #define LIVE_S 10800 /* a conversation of ours lives at least so long after a question in it */
 #define TURN_S 3600  /* and takes questions for so long: then retention can begin on it */
 
-/* Who asks: the user behind a unix socket, as the kernel names it. */
-static void identify(const struct server *self, const struct asking *asking, struct ask_job *ask)
+/* Who asks: the user behind a unix socket, as the kernel names it. False: it may be anyone. */
+static bool identify(const struct server *self, const struct asking *asking, struct ask_job *ask)
 {
     struct gate_sender sender;
 
@@ -18,10 +18,11 @@ static void identify(const struct server *self, const struct asking *asking, str
     if (!sender.local) {
         snprintf(ask->principal, sizeof ask->principal, "tcp");
         snprintf(ask->role, sizeof ask->role, "tcp");
-        return;
+        return false;
     }
     snprintf(ask->principal, sizeof ask->principal, "uid:%lld", (long long)sender.uid);
     user_name(sender.uid, ask->role);
+    return true;
 }
 
 /* What a JSON query object says to the gate, and not to its worker. */
@@ -100,9 +101,10 @@ const char *ask_job_new(const struct server *self, const struct asking *asking, 
     struct span query;
     const char *error = NULL;
     enum body_form form = BODY_TEXT;
+    bool known;
 
     memcpy(job->service, asking->target.data, asking->target.size);
-    identify(self, asking, ask);
+    known = identify(self, asking, ask);
     buffer_init(&object);
     if (is_query_object(asking)) {
         error = take_conversation(asking->body[0], ask, &object);
@@ -112,6 +114,8 @@ const char *ask_job_new(const struct server *self, const struct asking *asking, 
         form = body_compose_query(asking->body, asking->body_count, &ask->text, &ask->blob);
     }
     buffer_done(&object);
+    if (!error && !known && ask->conversation_id[0] && !ask->session_token[0])
+        error = ASK_NO_CONVERSATION;
     if (error) {
         job_destroy(&job);
         return error;

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "adapters/host/clock.h"
+#include "gateway/ask_job.h"
 #include "gateway/fetched.h"
 #include "gateway/log.h"
 #include "gateway/server.h"
@@ -69,7 +70,7 @@ static const char *why_unasked(const struct server *self, const struct job *job)
         return "the database refuses the question";
     }
     if (job->ask->asked == STORE_NO_CONVERSATION)
-        return "no such conversation, or not yours: name one that lives, with its session_token";
+        return ASK_NO_CONVERSATION;
     if (job->ask->asked == STORE_ATTACHED && settle_is_stuck(self, job->id))
         return "the database refuses the reply";
     return NULL;

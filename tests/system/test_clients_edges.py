@@ -109,6 +109,23 @@ def test_what_is_on_its_way_into_the_file_is_bounded(world):
         assert error_of(asker.receive()) == "too much is asked at once: try again later"
 
 
+def test_over_tcp_a_conversation_is_named_with_its_token_only(world):
+    """All who come over tcp are one principal: what was made for one of them is not the next one's."""
+    world.serve("--gate", "tcp://127.0.0.1:*")
+    gates = world.gateway.status()["gateway"]["gates"]
+    tcp = next(gate for gate in gates if gate.startswith("tcp://"))
+    first, second = (world._keep(Client02(world.site.context, tcp)) for _ in range(2))
+    first.send("echo", b"hello")
+    world.count("asked", 1)
+    with world.bridge.reading() as db:
+        made, token = db.execute("SELECT c.id, c.session_a_token FROM conversations c JOIN tailgate_made m"
+                                 " ON m.conversation_id = c.id").fetchone()
+    query = {"type": "query", "question": "and this?", "conversation_id": made}
+    assert error_of(second.ask("echo", json.dumps(query), timeout=10)).startswith("no such conversation")
+    second.send("echo", json.dumps({**query, "session_token": token}))
+    world.count("asked", 2)
+
+
 # Those who are gone.
 
 def test_a_reply_that_waited_for_its_turn_is_told_of_when_its_client_goes(world):
