@@ -284,6 +284,69 @@ TAILGATE_API bool tailgate_reply_is_error(const struct tailgate_reply *self);
 TAILGATE_API const char *tailgate_reply_text(const struct tailgate_reply *self, size_t *ret_size);
 TAILGATE_API void tailgate_reply_destroy(struct tailgate_reply **self);
 
+/* --- an observer --- */
+
+struct tailgate_observer;
+
+/* Zero everything that is not to be said, but `after`. Copied. */
+struct tailgate_observer_options {
+    const char *endpoint; /* of the events: "ipc:///path/bridge.db-gate/events"; must be given */
+    const char *gate;     /* the gate's, from which missed rows are replayed. NULL: gaps are only told
+                           * (LOST), and after and since cannot be said */
+    const char *const *kinds; /* COUNT kinds of events, "query" …; count 0: all */
+    size_t kind_count;
+    const char *conversation; /* only this one's events; NULL: all */
+    const char *service;      /* only this one's events; NULL: all */
+    int64_t after;            /* begin behind this row: 0 is the whole file. TAILGATE_FROM_NOW: with
+                               * what comes from now on */
+    const char *since;        /* instead: begin with the first row that is not older: UTC,
+                               * "2026-11-21T01:00:00"; NULL: not said */
+    struct tailgate_loop *loop; /* as a worker's */
+};
+
+#define TAILGATE_FROM_NOW (-1)
+
+enum tailgate_observed_kind {
+    TAILGATE_OBSERVED_EVENT = 1, /* an event: kind, json, id */
+    TAILGATE_OBSERVED_REPAIRED,  /* count rows had been missed; they have all just been given */
+    TAILGATE_OBSERVED_LOST,      /* count events were lost for good: no rows, or there is no gate */
+    TAILGATE_OBSERVED_UP,        /* connected to the events; text: a new run of the gateway, or "" */
+    TAILGATE_OBSERVED_AWAY,      /* the gateway is gone, or cannot replay; text says why. It is
+                                  * tried again */
+    TAILGATE_OBSERVED_RESET      /* the file was put back to an older one: from here on its rows
+                                  * count, id is the highest */
+};
+
+/* Borrowed until the next call of tailgate_observer_next(). */
+struct tailgate_observed {
+    enum tailgate_observed_kind kind;
+    const char *topic; /* EVENT: "query/conv_…"; of a replayed one its kind, a slash and the id */
+    const char *json;  /* EVENT: the object, UTF-8 on one line, a NUL behind it */
+    size_t size;       /* its length in bytes */
+    int64_t id;        /* EVENT: of a row; else 0 */
+    bool replayed;     /* EVENT: it came by replay */
+    uint64_t count;
+    char text[256];
+};
+
+/* Makes an observer and returns at once: it connects and subscribes in the background. What it
+ * gives: every row of the kinds, conversation and service, whoever wrote it, exactly once, in the
+ * order of ids within a kind, whatever is lost on the way and however often either side restarts;
+ * other events as they come. Errors as of a worker; TAILGATE_INVALID also for an unknown kind, and
+ * for after or since without gate. */
+TAILGATE_API int tailgate_observer_new(const struct tailgate_observer_options *options,
+                                       struct tailgate_observer **ret_observer);
+TAILGATE_API void tailgate_observer_destroy(struct tailgate_observer **self);
+/* Waits up to TIMEOUT_MS for the next one. TAILGATE_TIMED_OUT. Who does not call this loses nothing
+ * but what is no row. */
+TAILGATE_API int tailgate_observer_next(struct tailgate_observer *self, int timeout_ms,
+                                        struct tailgate_observed *ret_observed);
+/* A descriptor that is readable while tailgate_observer_next() has something to give. */
+TAILGATE_API int tailgate_observer_fd(const struct tailgate_observer *self);
+/* The row up to which everything was given: `after` for the next observer. TAILGATE_FROM_NOW while
+ * that is not known. */
+TAILGATE_API int64_t tailgate_observer_position(const struct tailgate_observer *self);
+
 #ifdef __cplusplus
 }
 #endif
