@@ -26,6 +26,7 @@ enum counter {
     STAT_REFUSED_FULL,      /* workers beyond the limit of workers or services */
     STAT_PARTIALS,          /* partial answers taken */
     STAT_UNFOLLOWED,        /* partials not published: their attempt's beginning was not seen */
+    STAT_OBSERVERS_CUT,     /* connections of observers that subscribed to too much */
     STAT_EVENTS_LOST,       /* events that could not be handed to a socket */
     STAT_STRANGERS,         /* messages from peers that are not registered */
     STAT_BAD_FRAMES,        /* messages that are no protocol of ours */
