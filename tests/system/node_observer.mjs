@@ -1,6 +1,6 @@
 // An observer for the tests: `node node_observer.mjs OPTIONS`. Prints a JSON array for each event, [kind, id, replayed,
 // text], and lines for all else. OPTIONS are those of the Observer and `until` (the last event: its id, or its kind), `hold`
-// (the name of a file that is waited for at the first event), `abort` (milliseconds).
+// (the name of a file that is waited for at the first event), `abort` (milliseconds). "at" is its position.
 import { existsSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { Observer } from "tailgate";
@@ -12,12 +12,10 @@ for (const name of ["up", "away", "refused", "repaired", "lost", "reset"])
   observer.on(name, (value) => console.log(`${name} ${typeof value === "string" ? value : JSON.stringify(value)}`));
 process.on("SIGTERM", () => observer.close());
 
-const known = setInterval(() => {
-  if (observer.position === null) return;
-  console.log(`at ${observer.position}`);
-  clearInterval(known);
-}, 10);
-known.unref();
+let at = null;
+setInterval(() => {
+  if (observer.position !== at) console.log(`at ${(at = observer.position)}`);
+}, 10).unref();
 
 try {
   let held = hold === undefined;

@@ -17,6 +17,7 @@ export const CLIENT_FINAL = 3;
 export const FRAME_SIZE = 16777216; // bytes of one frame, and of all frames of one message together
 export const FRAMES = 64;
 export const SERVICE_SIZE = 100;
+export const CONVERSATION_SIZE = 200;
 export const NAME_SIZE = 64;
 export const SLOTS = 1000;
 export const INTERVAL = { least: 100, most: 60000, usual: 2500 }; // milliseconds

@@ -1,5 +1,6 @@
 // What an observer was asked for, checked.
 import { DURABLE, KINDS } from "./event.js";
+import { CONVERSATION_SIZE, SERVICE_SIZE } from "./mdp.js";
 import { place } from "./place.js";
 
 const isRow = (number) => Number.isSafeInteger(number) && number >= 0;
@@ -35,18 +36,18 @@ function checkSince(since) {
   return text;
 }
 
-function checkText(text, what) {
-  if (text !== undefined && (typeof text !== "string" || text === ""))
-    throw new TypeError(`${what} is a text that is not empty`);
-  return text;
+function checkName(name, what, size) {
+  if (name !== undefined && (typeof name !== "string" || name === "" || Buffer.byteLength(name) > size))
+    throw new TypeError(`${what} is 1 to ${size} bytes`);
+  return name;
 }
 
 /** What an observer wants: {kinds, conversation, service, after, since}, checked; after is by kind. */
 export function readWant(options) {
   const want = {
     kinds: checkKinds(options.kinds),
-    conversation: checkText(options.conversation, "conversation"),
-    service: checkText(options.service, "service"),
+    conversation: checkName(options.conversation, "conversation", CONVERSATION_SIZE),
+    service: checkName(options.service, "service", SERVICE_SIZE),
     since: checkSince(options.since),
   };
   want.after = byKind(checkAfter(options.after), want.kinds);
