@@ -59,12 +59,11 @@ class Feed(Reactor):
     # On its own thread.
 
     def turn(self, now: float) -> None:
+        self._hand_over()  # so that what was posted counts
         self._read()
         while (event := self.connection.step(now)) is not None:
             self._hear_of(event)
-        self._read()
         self._ask(now)
-        self._hand_over()
 
     def reading(self) -> bool:
         def has_room() -> bool:
@@ -130,7 +129,6 @@ class Feed(Reactor):
         if kind is Kind.PARTIAL:
             for frame in frames:
                 self._follow.told(told_in(frame))
-            self._hand_over()
             return
         self._asking = False
         final = object_in(frames[0]) if kind is Kind.FINAL and frames else {}
@@ -153,11 +151,11 @@ class Feed(Reactor):
 
     def _hand_over(self) -> None:
         follow = self._follow
+        while follow.news:  # of what comes before the events
+            self._tell(follow.news.popleft(), log.info)
         if follow.given:
             self._box.put(follow.given)
             follow.given.clear()
-        while follow.news:
-            self._tell(follow.news.popleft(), log.info)
 
     def _tell(self, text: str, level: Callable[..., None]) -> None:
         level("%s: %s", self.name, text)

@@ -88,6 +88,8 @@ class Follow:
         if kind not in asked.kinds or not have < row <= asked.upto or not self._choice.is_about(data):
             return
         self._brought += 1
+        if asked.since:  # they come in the order of ids: it begins here for all of these kinds
+            self._move({one: row - 1 for one in asked.kinds if self.have[one] is None})
         if self._old is not None and row > self._old:
             self.repaired += 1
             self._found += 1
