@@ -45,10 +45,13 @@ class Box:
         self.listener()
 
     def is_low(self, count: int) -> bool:
-        """True when COUNT events or less are waiting; else low() is called as soon as that is so."""
+        """True when COUNT events or less are waiting; else low() is called as soon as that is so. (Once, for the highest
+        COUNT of those that were asked for: whoever has others asks again.)"""
         with self._more:
-            self._wish = None if self._count <= count else count
-            return self._wish is None
+            if self._count <= count:
+                return True
+            self._wish = max(count, self._wish or 0)
+            return False
 
     def take(self, timeout: float | None) -> Event:
         """The next event. TimeoutError when there was none in TIMEOUT seconds, and what close() gave at the end."""

@@ -23,7 +23,7 @@ from ._follow import Follow
 from ._line import Kind
 from ._reactor import Reactor, log
 
-HELD = 500   # events that wait, before no more are taken from the socket
+HELD = 500   # events that wait, those behind a replay among them: with more, nothing is read or asked for
 PAGE = 500   # rows of one replay; together that is what waits at most
 TURN = 100   # messages read in one turn at most
 AGAIN_FIRST, AGAIN_MAX = 0.2, 5.0  # seconds before what the gateway could not do just now is asked again; doubles
@@ -71,8 +71,7 @@ class Feed(Reactor):
         return has_room() or (self._box.is_low(HELD // 2) and has_room())
 
     def due(self) -> float:
-        waits = not self._asking and self._again > 0 and len(self._box) <= HELD
-        return self._again if waits else math.inf
+        return self._again if self._again > 0 else math.inf
 
     def end(self) -> None:
         self._hand_over()
@@ -108,12 +107,14 @@ class Feed(Reactor):
     # ── what was missed ─────────────────────────────────────────────────────────────────────────────
 
     def _ask(self, now: float) -> None:
-        if self._lines is None or self._asking or now < self._again or not self._box.is_low(HELD):
+        if self._lines is None or self._asking or now < self._again:
+            return
+        self._again = 0.0
+        if not self._box.is_low(HELD - len(self._follow.backlog)):
             return
         replay = self._follow.ask()
         if replay is None:
             return
-        self._again = 0.0
         body = json.dumps(replay.members(self._choice, PAGE)).encode()
         try:
             self._lines.send("tailgate.replay", [body], self._report)

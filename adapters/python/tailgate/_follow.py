@@ -4,12 +4,12 @@ events and replayed ones go in, events to give come out; no socket, no clock.
 Invariants
   1. have[kind] is the row up to which all rows of a kind were given, each once, in the order of their ids. None: from
      the first row on that `since` lets through, or that comes.
-  2. What was published is looked at in its order. The first in the backlog that shows that rows are missing waits, with
-     all behind it, until a replay has brought them.
+  2. What was published is looked at in its order. The first that shows that rows are missing waits, with all behind
+     it, until a replay has brought them.
   3. A replay takes all kinds up to the same row: what is published in a run is in the order of ids, so that rows of
      other kinds may be missing there too, and the order among kinds stays as it was.
-  4. A run that begins tells again what was not settled: its rows may lie below have[kind] although the file is the same.
-     So a file that was put back is not told by the mark alone; the file's last row, of which a replay tells, has it."""
+  4. A run that begins tells again what was not settled: its marks may lie below have[kind] although the file is the
+     same. So a mark alone does not show that the file was put back; its last row, of which a replay tells, does."""
 
 from __future__ import annotations
 

@@ -91,8 +91,9 @@ class Observer(_Observing):
     `dropped`, `worker`, `gateway` (or one of these: `gateway/paused`); None is all of them. CONVERSATION and SERVICE
     leave only events that name it.
 
-    AFTER is the row behind which to begin, or the `position` of an earlier observer; None: from now on. SINCE is
-    where AFTER does not say it: a time, as a datetime (in UTC, if it does not say otherwise) or as the rows' timestamps.
+    AFTER is the row behind which to begin, or the `position` of an earlier observer; None: from now on. SINCE, where
+    AFTER says nothing, is the time from which on: a datetime (in UTC, if it does not say otherwise), or text in UTC as
+    2026-11-21T01:00:00.
 
     What happens in between (rows that were repaired, events that were lost, a gateway that is away) goes to
     logging.getLogger("tailgate") and to NOTICE, which is called with a line of text, in a thread of the observer's.
