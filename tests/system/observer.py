@@ -68,7 +68,9 @@ class Feed:
 class Replayer:
     """Asks tailgate.replay, by hand."""
 
-    def __init__(self, context, endpoint):
+    def __init__(self, context, endpoint, patience=WAIT):
+        """PATIENCE: seconds after which a request is taken for lost, with its gateway, and sent afresh."""
+        self.context, self.endpoint, self.patience = context, endpoint, patience
         self.client = Client02(context, endpoint)
 
     def send(self, **request):
@@ -81,6 +83,18 @@ class Replayer:
         events = [json.loads(frame) for _, frames in self.client.partials for frame in frames]
         return events, json.loads(final[0])
 
+    def surely(self, **request):
+        """The same, whatever becomes of gateways meanwhile."""
+        end = time.monotonic() + WAIT
+        while True:
+            try:
+                return self.ask(self.patience, **request)
+            except AssertionError:
+                if time.monotonic() > end:
+                    raise
+                self.client.close()
+                self.client = Client02(self.context, self.endpoint)
+
     def ask(self, timeout=WAIT, **request):
         self.send(**request)
         return self.receive(timeout)
@@ -89,7 +103,7 @@ class Replayer:
         """All events above AFTER up to UPTO, page by page."""
         events = []
         while True:
-            page, end = self.ask(after=after, **({"upto": upto} if upto is not None else {}), **request)
+            page, end = self.surely(after=after, **({"upto": upto} if upto is not None else {}), **request)
             assert end["type"] == "replayed", end
             assert end["after"] == after and end["events"] == len(page), end
             events += page
@@ -104,10 +118,11 @@ class Replayer:
 class Recorder:
     """The ten lines of WIRE.md, "What was missed"."""
 
-    def __init__(self, context, where, gate=None, kinds=ROWS, everything=False, after=None, lose=lambda event: False):
+    def __init__(self, context, where, gate=None, kinds=ROWS, everything=False, after=None, lose=lambda event: False,
+                 patience=WAIT):
         topics = [b""] if everything else [b"gateway/", *(f"{kind}/".encode() for kind in kinds)]
         self.feed = Feed(context, where, *topics, hwm=1000)
-        self.replayer = Replayer(context, gate or where.gate)
+        self.replayer = Replayer(context, gate or where.gate, patience)
         self.kinds = kinds
         self.lose = lose
         self.upto = {kind: after for kind in kinds}
@@ -131,6 +146,10 @@ class Recorder:
         for event in self.replayer.range(self.upto[kind], upto, kinds=[kind])[0]:
             self.give(event, live=False)
         self.upto[kind] = max(self.upto[kind], upto)
+
+    def repair_all(self, upto):
+        for kind in self.kinds:
+            self.repair(kind, upto)
 
     def mark(self, event):
         back = self.epoch not in (None, event["epoch"])
