@@ -1,4 +1,5 @@
-"""The events' side of a gateway in a few raw frames, for tests of observers: an XPUB socket in the test's own thread."""
+"""The events' side of a gateway in a few raw frames, for tests of observers: an XPUB socket in the test's own
+thread."""
 
 import json
 

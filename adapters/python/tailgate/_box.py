@@ -45,8 +45,8 @@ class Box:
         self.listener()
 
     def is_low(self, count: int) -> bool:
-        """True when COUNT events or less are waiting; else low() is called as soon as that is so. (Once, for the highest
-        COUNT of those that were asked for: whoever has others asks again.)"""
+        """True when COUNT events or less are waiting; else low() is called as soon as that is so. (Once, for the
+        highest COUNT of those that were asked for: whoever has others asks again.)"""
         with self._more:
             if self._count <= count:
                 return True
