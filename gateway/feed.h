@@ -18,7 +18,6 @@ struct feed {
     char epoch[17];              /* names this run: 16 hexadecimal digits */
     uint64_t seq;                /* of the last event */
     int64_t since;               /* rows up to here are not told in this run */
-    int64_t highest;             /* when the run began */
     int64_t highest;             /* row of the file, ever, when the run began */
     int64_t id;                  /* the highest row that was passed */
     int64_t last[EVENT_DURABLE]; /* E1 */
