@@ -234,7 +234,7 @@ static void on_disconnect(struct server *self, int64_t now_us, const struct acti
         send_command(self, &action->peer, &action->envelope, action->protocol, MDP_DISCONNECT);
 }
 
-static void on_refused(struct server *self, const struct action *action)
+static void on_refused(struct server *self, int64_t now_us, const struct action *action)
 {
     static const enum counter counter[REFUSALS] = {STAT_REFUSED_FORGED, STAT_REFUSED_DUPLICATE,
                                                    STAT_REFUSED_PAST, STAT_REFUSED_FULL};
@@ -242,19 +242,22 @@ static void on_refused(struct server *self, const struct action *action)
     self->stats.count[counter[action->refusal]]++;
     if (action->refusal == REFUSED_DUPLICATE)
         submit_late(self, action);
+    announce_refused(self, now_us, action);
     log_event(LOG_WARN, "refused", LOG_STR("why", refusal_name(action->refusal)),
               LOG_INT("id", action->id), LOG_INT("attempt", action->attempt));
 }
 
-static void on_joined(const struct action *action)
+static void on_joined(struct server *self, int64_t now_us, const struct action *action)
 {
+    announce_worker(self, now_us, action, "joined");
     log_event(LOG_INFO, "joined", LOG_STR("worker", action->worker),
               LOG_STR("service", action->service),
               LOG_STR("protocol", worker_protocol_name(action->protocol)));
 }
 
-static void on_left(struct server *self, const struct action *action)
+static void on_left(struct server *self, int64_t now_us, const struct action *action)
 {
+    announce_worker(self, now_us, action, "left");
     self->stats.count[STAT_WORKERS_LEFT]++;
     log_event(LOG_INFO, "left", LOG_STR("worker", action->worker),
               LOG_STR("service", action->service), LOG_STR("why", action->reason));
@@ -268,6 +271,8 @@ static void on_retry(struct server *self, int64_t now_us, const struct action *a
     log_event(LOG_WARN, returned ? "returned" : "retry", LOG_INT("id", action->id),
               LOG_INT("attempt", action->attempt), LOG_STR("worker", action->worker),
               LOG_US("pause", action->due_us - now_us), LOG_STR("why", action->reason));
+    if (returned) /* the others are told of when they are on disk */
+        announce_returned(self, now_us, action);
     if (!returned || action->recorded)
         submit_action(self, now_us, action);
 }
@@ -275,6 +280,7 @@ static void on_retry(struct server *self, int64_t now_us, const struct action *a
 static void on_adopted(struct server *self, int64_t now_us, const struct action *action)
 {
     self->stats.count[STAT_ADOPTED]++;
+    announce_worker(self, now_us, action, "adopted");
     publish_interrupted(&self->publish, now_us, action->id, action->attempt, action->leased_us);
     log_event(LOG_INFO, "resumed", LOG_INT("id", action->id), LOG_INT("attempt", action->attempt),
               LOG_STR("worker", action->worker),
@@ -364,16 +370,16 @@ static void carry(struct server *self, int64_t now_us, const struct action *acti
         on_disconnect(self, now_us, action);
         break;
     case ACTION_JOINED:
-        on_joined(action);
+        on_joined(self, now_us, action);
         break;
     case ACTION_LEFT:
-        on_left(self, action);
+        on_left(self, now_us, action);
         break;
     case ACTION_PARTIAL:
         on_partial(self, now_us, action);
         break;
     case ACTION_REFUSED:
-        on_refused(self, action);
+        on_refused(self, now_us, action);
         break;
     }
 }

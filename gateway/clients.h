@@ -127,6 +127,15 @@ struct client_parcel {
     int64_t id; /* of the query; 0: of none */
 };
 
+/* Whether it is the turn of request NUMBER, which has no reply yet: until clients_reply() it may be
+ * sent PARTIALs. RET_PARCEL says where to; its `packed` is the caller's to set. */
+enum clients_turn {
+    CLIENTS_GONE,  /* its connection is closed or cut, or it has its reply */
+    CLIENTS_WAITS, /* earlier requests of its connection have no reply yet (C1) */
+    CLIENTS_TURN
+};
+enum clients_turn clients_turn(const struct clients *self, uint64_t number,
+                               struct client_parcel *ret_parcel);
 /* The oldest request of each connection that waits for query ID and understands PARTIALs; start
  * with *at = NULL. False when there is no other. */
 bool clients_listener(struct clients *self, int64_t id, void **at,

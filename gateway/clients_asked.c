@@ -278,6 +278,22 @@ static struct request *find_request(const struct clients *self, uint64_t number)
     return NULL;
 }
 
+enum clients_turn clients_turn(const struct clients *self, uint64_t number,
+                               struct client_parcel *ret_parcel)
+{
+    const struct request *request = find_request(self, number);
+
+    if (!request || !request->client || request->state == REQUEST_DONE)
+        return CLIENTS_GONE;
+    if (request->client->first != request)
+        return CLIENTS_WAITS;
+    *ret_parcel = (struct client_parcel){.peer = &request->client->peer,
+                                         .protocol = request->protocol,
+                                         .envelope = &request->envelope,
+                                         .service = span_str(request->service)};
+    return CLIENTS_TURN;
+}
+
 void clients_made(struct clients *self, uint64_t number, int64_t id)
 {
     struct request *request = find_request(self, number);

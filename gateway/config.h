@@ -20,6 +20,7 @@ enum config_claim { CLAIM_REPLY, CLAIM_DISPATCH };
 enum config_agents { AGENTS_LEAVE, AGENTS_SERVE };
 enum config_presence { PRESENCE_OFF, PRESENCE_ON };
 enum config_partials { PARTIALS_OFF, PARTIALS_ON };
+enum config_bodies { BODIES_OFF, BODIES_ON };
 
 struct config {
     int64_t commit_duty;  /* percent */
@@ -35,6 +36,7 @@ struct config {
     int64_t agents;   /* enum config_agents */
     int64_t presence; /* enum config_presence */
     int64_t partials; /* enum config_partials: as events */
+    int64_t bodies;   /* enum config_bodies: of rows, in events */
     int64_t park_after_us;
     int64_t keep_us, dead_us, audit_us;                                           /* retention */
     int64_t client_window, client_coalesce_us, service_expire_us, titanic_ttl_us; /* clients */

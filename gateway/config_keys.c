@@ -48,6 +48,8 @@ const struct key config_keys[] = {
      "what to do with the queries of a session where a living agent reports to session_status"},
     {"events.partials", CHOICE, LIVE, AT(partials), "on", 0, 0, "off|on",
      "whether partial answers are published as events"},
+    {"events.bodies", CHOICE, LIVE, AT(bodies), "on", 0, 0, "off|on",
+     "whether events have a message's text and metadata; off: its ids, size and hash"},
     {"park.after", DURATION, AT_RESTART, AT(park_after_us), "60s", SECOND / 10, DAY, NULL,
      "an unanswered query that was seen so long ago is listed for the next start, and looked at "
      "again"},

@@ -60,6 +60,9 @@ static enum builtin set_paused(struct server *self, int64_t now_us, struct span 
         requests_error("no room for another service: try again later", ret_packed);
         return BUILTIN_ANSWERED;
     }
+    announce_gateway(self, now_us, on ? "gateway/paused" : "gateway/resumed",
+                     on ? "somebody has paused it" : "somebody has resumed it",
+                     service.size ? service : span_str(SERVICE_ALL), 0);
     log_event(LOG_WARN, on ? "paused" : "resumed",
               LOG_SPAN("service", service.size ? service : span_str(SERVICE_ALL)),
               LOG_STR("say", on ? "nothing of it is dispatched until somebody resumes it"

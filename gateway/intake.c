@@ -124,6 +124,7 @@ static void see(void *context, const struct tail_row *row)
     struct server *self = seeing->server;
     struct message message;
 
+    publish_row(&self->publish, seeing->now_us, seeing->utc_us, row);
     if (row->read || !span_is(row->to_session, self->config.serve_session) ||
         !intake_is_live(row, seeing->utc_us))
         return;
@@ -300,6 +301,7 @@ bool intake_is_behind(const struct server *self)
 
 void intake_run(struct server *self, int64_t now_us)
 {
+    uint64_t net_hits = self->wake.net_hits;
     bool changed = false;
 
     if (!self->restored)
@@ -318,4 +320,8 @@ void intake_run(struct server *self, int64_t now_us)
     if (changed && !read_rows(self, now_us))
         changed = false;
     wake_checked(&self->wake, clock_mono_us(), changed);
+    if (self->wake.net_hits > net_hits)
+        announce_gateway(self, now_us, "gateway/safety-net",
+                         "a change was found by the slow look: no file event had told of it",
+                         span_str(""), 0);
 }

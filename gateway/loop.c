@@ -68,6 +68,7 @@ void loop_drain(struct server *self, int64_t now_us, const char *why)
     if (self->draining)
         return;
     self->draining = true;
+    announce_gateway(self, now_us, "gateway/draining", why, span_str(""), 0);
     self->drain_until_us = now_us + self->config.drain_timeout_us;
     log_event(LOG_INFO, "draining", LOG_STR("why", why),
               LOG_INT("in_flight", dispatch_outstanding(self->dispatch)),
@@ -113,6 +114,10 @@ static int64_t next_due(const struct server *self, int64_t now_us)
         due_us = requests_due(self);
     if (reps_due(self->reps) < due_us)
         due_us = reps_due(self->reps);
+    if (replays_due(self->replays) < due_us)
+        due_us = replays_due(self->replays);
+    if (publish_due(&self->publish) < due_us)
+        due_us = publish_due(&self->publish);
     if (self->draining && self->drain_until_us < due_us)
         due_us = self->drain_until_us;
     return due_us;
@@ -268,7 +273,9 @@ static void turn(struct server *self)
         tick.tick.heard_until_us = self->heard_until_us;
         carry_event(self, now_us, &tick);
     }
+    replays_run(self, now_us);
     requests_run(self, now_us);
+    publish_run(&self->publish, now_us, clock_utc_us());
     tell_troubles(self, now_us);
     if (is_drained(self, now_us))
         loop_finish(self, CLI_OK);

@@ -236,6 +236,7 @@ static int restore(struct server *server)
     server->upkeep.mark = server->upkeep.passed = past.mark;
     server->upkeep.history = past.mark ? 0 : last;
     tail_start_at(server->tail, past.mark);
+    publish_start(&server->publish, past.mark);
     upkeep_init(server, clock_mono_us());
     if (past.unclean)
         log_event(LOG_WARN, "unclean",
@@ -344,6 +345,8 @@ int open_all(struct server *server, const struct serve_options *options, int loc
     table_init(&server->ending, seed);
     publish_init(&server->publish, server->events, server->redact, &server->stats, seed,
                  clock_mono_us());
+    server->publish.bodies = server->config.bodies == BODIES_ON;
+    server->replays = replays_new();
     wake_init(&server->wake, clock_mono_us());
     requests_init(server, seed, clock_mono_us());
     if ((code = restore(server)) >= 0)
@@ -357,6 +360,7 @@ void open_close(struct server *server)
     frameset_done(&server->set);
     committer_destroy(&server->committer, false);
     reps_destroy(&server->reps);
+    replays_destroy(&server->replays);
     publish_done(&server->publish);
     events_destroy(&server->events, 0);
     gate_destroy(&server->gate, 0);

@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 
-#include "proto/topic.h"
 #include "proto/utf8.h"
 
 #define KEPT_ROOM (1u << 20) /* storage kept from one event to the next */
@@ -25,6 +24,9 @@ void publish_init(struct publish *self, struct events *events, struct redact *re
     self->redact = redact;
     self->stats = stats;
     self->since_us = now_us;
+    self->bodies = true;
+    feed_init(&self->feed, seed);
+    row_event_init(&self->row);
     table_init(&self->streams, seed);
 }
 
@@ -56,6 +58,7 @@ void publish_done(struct publish *self)
     while ((node = table_walk(&self->streams, NULL)))
         drop(self, table_owner(node, struct stream, node));
     table_done(&self->streams);
+    row_event_done(&self->row);
     buffer_done(&self->text);
     buffer_done(&self->service);
     buffer_done(&self->name);
@@ -130,31 +133,29 @@ static void take_text(struct publish *self, struct stream *stream,
     self->held += redact_stream_held(&stream->text);
 }
 
-/* NAME as it may be published, in STORAGE where that is something else. */
-static struct span redacted(struct publish *self, struct span name, struct buffer *storage)
+struct span publish_name(struct publish *self, struct span name, struct buffer *storage)
 {
     buffer_reset(storage);
     return redact_text(self->redact, name, storage) > 0 ? buffer_span(storage) : name;
 }
 
-/* Sends our buffer JSON under KIND and what it is about. */
-static void send(struct publish *self, enum topic_kind kind, struct span about)
+void publish_send(struct publish *self, enum topic_kind kind, struct span about, uint64_t seq)
 {
     char topic[TOPIC_SIZE];
     size_t size = topic_make(kind, about, topic);
 
-    if (events_publish(self->events, span_of(topic, size), self->seq, buffer_span(&self->json)) < 0)
+    if (events_publish(self->events, span_of(topic, size), seq, buffer_span(&self->json)) < 0)
         self->stats->count[STAT_EVENTS_LOST]++;
     buffer_reset(&self->json);
 }
 
 /* One event of TEXT, which has at most LIMIT_EVENT_TEXT bytes. */
-static void send_text(struct publish *self, const struct stream *stream, struct event_head *head,
-                      struct span worker, struct span text)
+static void send_text(struct publish *self, int64_t now_us, const struct stream *stream,
+                      struct event_head *head, struct span worker, struct span text)
 {
-    head->seq = ++self->seq;
+    head->seq = feed_number(&self->feed, now_us);
     event_partial(head, worker, stream->attempt, stream->index, text, &self->json);
-    send(self, TOPIC_PARTIAL, head->conversation_id);
+    publish_send(self, TOPIC_PARTIAL, head->conversation_id, head->seq);
 }
 
 struct span publish_partial(struct publish *self, int64_t now_us, int64_t utc_us,
@@ -162,7 +163,7 @@ struct span publish_partial(struct publish *self, int64_t now_us, int64_t utc_us
 {
     struct stream *stream = stream_of(self, now_us, partial);
     struct event_head head = {.utc_us = utc_us, .message_id = partial->id};
-    bool heard = !partial->silent && events_subscriptions(self->events) > 0;
+    bool heard = !partial->silent && events_wanted(self->events, TOPIC_PARTIAL);
     struct span rest, worker;
 
     if (!stream) {
@@ -171,28 +172,15 @@ struct span publish_partial(struct publish *self, int64_t now_us, int64_t utc_us
     }
     take_text(self, stream, partial);
     head.conversation_id = partial->conversation_id;
-    head.service = redacted(self, partial->service, &self->service);
-    worker = redacted(self, partial->worker, &self->name);
+    head.service = publish_name(self, partial->service, &self->service);
+    worker = publish_name(self, partial->worker, &self->name);
     rest = buffer_span(&self->text);
     while (rest.size > 0) {
         struct span piece = utf8_cut(rest, LIMIT_EVENT_TEXT);
         stream->index++;
         if (heard)
-            send_text(self, stream, &head, worker, piece);
+            send_text(self, now_us, stream, &head, worker, piece);
         rest = span_of(rest.data + piece.size, rest.size - piece.size);
     }
     return buffer_span(&self->text);
-}
-
-void publish_undelivered(struct publish *self, const struct event_head *head, struct span principal,
-                         struct span why)
-{
-    struct event_head numbered = *head;
-
-    if (events_subscriptions(self->events) == 0)
-        return;
-    numbered.service = redacted(self, head->service, &self->service);
-    numbered.seq = ++self->seq;
-    event_undelivered(&numbered, principal, why, &self->json);
-    send(self, TOPIC_GATEWAY, span_str("undelivered"));
 }

@@ -1,5 +1,6 @@
-/* What the gateway publishes: numbers the events, redacts and composes them, and hands them to the
- * sockets. Memory only: nothing of it outlives the run.
+/* What the gateway publishes: numbers the events (feed.h), redacts and composes them, and hands
+ * them to the sockets. Memory only: nothing of it outlives the run. publish.c has partial answers,
+ * publish_feed.c rows, the life-cycle and marks.
  *
  *  P1. An answer's partials are let go, redacted, from its attempt's first one on, without a gap,
  * or not at all: text whose beginning was not seen may be the second half of a secret. Not followed
@@ -16,24 +17,35 @@
  *      if it held too much itself.
  *
  *  P4. While nobody is subscribed streams are followed, so that who comes later sees how an answer
- *      goes on, but no event is composed, nor numbered. */
+ *      goes on, but no event is composed, nor numbered.
+ *
+ *  P5. A row is told once, in the order of the ids, after its COMMIT: the tail brings it. */
 #ifndef TAILGATE_GATEWAY_PUBLISH_H
 #define TAILGATE_GATEWAY_PUBLISH_H
 
 #include "adapters/text/redact_stream.h"
 #include "adapters/zmq/events.h"
+#include "gateway/feed.h"
+#include "gateway/row_event.h"
 #include "gateway/stats.h"
 #include "gateway/table.h"
-#include "proto/event.h"
 
 #define PUBLISH_STREAMS 10000    /* P1 */
 #define PUBLISH_HELD (16u << 20) /* P3 */
+#define PUBLISH_WORDS 32         /* names of events that are neither rows nor partials */
 
 struct publish {
     struct events *events; /* borrowed, as the next two are */
     struct redact *redact;
     struct stats *stats;
-    uint64_t seq;         /* of the last event */
+    struct feed feed;
+    struct row_event row;
+    bool bodies; /* rows are told with their text */
+    struct {
+        const char *name; /* a constant */
+        uint64_t count;
+    } told[PUBLISH_WORDS];
+    size_t subscriptions; /* at the last look */
     struct table streams; /* by message id */
     size_t held;          /* bytes that they hold back */
     int64_t since_us;     /* P1: an attempt that began earlier and has no stream is not followed */
@@ -67,9 +79,24 @@ void publish_interrupted(struct publish *self, int64_t now_us, int64_t id, uint3
                          int64_t leased_us);
 /* The attempt of query ID has ended. */
 void publish_forget(struct publish *self, int64_t id);
-/* A reply that is committed could not be sent to the client that asked. HEAD as in proto/event.h,
- * its seq left out. */
-void publish_undelivered(struct publish *self, const struct event_head *head, struct span principal,
-                         struct span why);
+/* The run begins behind row SINCE. */
+void publish_start(struct publish *self, int64_t since);
+/* ROW is committed, and the tail has brought it for the first time (P5). */
+void publish_row(struct publish *self, int64_t now_us, int64_t utc_us, const struct tail_row *row);
+/* Something else has happened. KIND and ABOUT make the topic; NAME, a constant, is what the event
+ * is called: the kind's name, or "gateway/paused". The members' texts are redacted here; "count" is
+ * added, which counts what has that name. */
+void publish_other(struct publish *self, int64_t now_us, int64_t utc_us, enum topic_kind kind,
+                   struct span about, const char *name, const struct event_member *member,
+                   size_t count);
+/* Does what is due: marks, and the welcome of those who come. Once in a turn. */
+void publish_run(struct publish *self, int64_t now_us, int64_t utc_us);
+/* When publish_run() has something to do; INT64_MAX when nothing waits for time. */
+int64_t publish_due(const struct publish *self);
+
+/* For publish.c and publish_feed.c: NAME as it may be told, in STORAGE where that is something
+ * else; and sends the buffer `json`, event number SEQ, under KIND and ABOUT. */
+struct span publish_name(struct publish *self, struct span name, struct buffer *storage);
+void publish_send(struct publish *self, enum topic_kind kind, struct span about, uint64_t seq);
 
 #endif

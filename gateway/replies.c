@@ -18,15 +18,10 @@
 static void note_undelivered(struct server *self, int64_t id, const char *conversation,
                              const char *service, const char *why)
 {
-    const struct event_head head = {.utc_us = clock_utc_us(),
-                                    .message_id = id,
-                                    .conversation_id = span_str(conversation),
-                                    .service = span_str(service)};
-
     self->stats.count[STAT_UNDELIVERED]++;
     log_event(LOG_INFO, "undelivered", LOG_INT("id", id), LOG_STR("conversation", conversation),
               LOG_STR("service", service), LOG_STR("why", why));
-    publish_undelivered(&self->publish, &head, span_str(""), span_str(why));
+    announce_undelivered(self, clock_mono_us(), id, conversation, service, why);
 }
 
 static void give_receipt(struct server *self, const struct job *job)
@@ -170,6 +165,11 @@ static int send_parcel(struct server *self, const struct client_parcel *parcel, 
     return carry_send(self, parcel->peer, parcel->envelope, frame, count);
 }
 
+int replies_part(struct server *self, const struct client_parcel *parcel)
+{
+    return send_parcel(self, parcel, true);
+}
+
 /* The client who asked query ID has had its answer, or its receipt: when the file knows that, the
  * same request is a new one. A crash before that costs nothing but an answer told again. */
 static void note_delivered(struct server *self, int64_t now_us, int64_t id)
@@ -220,10 +220,13 @@ void replies_lost(struct server *self)
         note_undelivered(self, id, "", "",
                          cut ? "its client takes no replies" : "its client is gone");
     clients_look(self->clients, &view);
-    if (view.cut > self->stats.count[STAT_CLIENTS_CUT])
+    if (view.cut > self->stats.count[STAT_CLIENTS_CUT]) {
         log_event(LOG_WARN, "cut", LOG_INT("clients", view.cut),
                   LOG_STR("say", "a client takes no replies, or asks without end: it hears nothing "
                                  "more until it connects afresh"));
+        announce_gateway(self, clock_mono_us(), "gateway/cut",
+                         "a client takes no replies, or asks without end", span_str(""), 0);
+    }
     self->stats.count[STAT_CLIENTS_CUT] = view.cut;
 }
 

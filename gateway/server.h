@@ -13,7 +13,9 @@
  *   submit.c   actions of the core         ──▶ jobs for the committer
  *   settle.c   jobs that have ended        ──▶ events for the core, replies, log lines
  *   upkeep.c   time                        ──▶ jobs for the committer
- *   publish.c  what carry.c carries out    ──▶ events for observers
+ *   replays.c  requests for replay         ──▶ rows, told again
+ *   publish.c  rows of the tail, and       ──▶ events for observers
+ *   announce.c what carry.c and settle.c carry out ──▶ the same
  *   loop.c     waits for whatever comes next, and calls them */
 #ifndef TAILGATE_GATEWAY_SERVER_H
 #define TAILGATE_GATEWAY_SERVER_H
@@ -29,6 +31,7 @@
 #include "gateway/config.h"
 #include "gateway/dispatch.h"
 #include "gateway/publish.h"
+#include "gateway/replays.h"
 #include "gateway/reps.h"
 #include "gateway/stats.h"
 #include "gateway/upkeep.h"
@@ -80,6 +83,7 @@ struct server {
     struct events *events;
     struct publish publish;
     struct reps *reps; /* reps.h */
+    struct replays *replays;
     struct dispatch *dispatch;
     struct clients *clients;
     uint64_t attached_in_file;           /* clients' requests that found their row there */
@@ -119,6 +123,7 @@ struct server {
     /* settle.c */
     int64_t stuck[SERVER_STUCK]; /* the last queries whose every reply the database refuses: */
     size_t stuck_count;          /*   to work on them once more would only cost */
+    uint64_t partial_checkpoints; /* as told last */
     /* loop.c */
     int signal_fd, timer_fd;
     int64_t timer_us;       /* what the timer is armed for; INT64_MAX: nothing */
@@ -254,12 +259,34 @@ void replies_end(struct server *self, const struct job *job);
 void replies_closed(struct server *self, const struct job *job);
 /* PACKED is a part of the answer to query ID. */
 void replies_partial(struct server *self, int64_t id, struct span packed);
+/* Sends PARCEL as a part of its request's reply. Returns as gate_send(). */
+int replies_part(struct server *self, const struct client_parcel *parcel);
 /* Sends the replies whose turn it is. */
 void replies_send(struct server *self, int64_t now_us);
 /* Tells of the replies that nobody will get any more, and of connections that were cut. */
 void replies_lost(struct server *self);
 /* Has it noted in the file whose answers were delivered. */
 void replies_flush(struct server *self);
+
+/* announce.c: events, as WIRE.md lists them */
+
+/* JOB, a JOB_FAIL, is on disk: another attempt follows. */
+void announce_failed(struct server *self, int64_t now_us, const struct job *job);
+/* A worker has given ACTION's query back. */
+void announce_returned(struct server *self, int64_t now_us, const struct action *action);
+/* JOB's query has ended as KIND says, and that is committed. */
+void announce_end(struct server *self, int64_t now_us, enum topic_kind kind, const struct job *job,
+                  const char *why);
+/* CHANGE: "joined", "left", "adopted". */
+void announce_worker(struct server *self, int64_t now_us, const struct action *action,
+                     const char *change);
+void announce_refused(struct server *self, int64_t now_us, const struct action *action);
+void announce_undelivered(struct server *self, int64_t now_us, int64_t id, const char *conversation,
+                          const char *service, const char *why);
+/* NAME is a constant, "gateway/paused". SERVICE (size 0: none) and ID (0: none): what it is about.
+ */
+void announce_gateway(struct server *self, int64_t now_us, const char *name, const char *why,
+                      struct span service, int64_t id);
 
 /* ready.c */
 

@@ -213,6 +213,7 @@ void settings_reload(struct server *self, int64_t now_us)
         self->rulebook = rulebook;
         dispatch_rules(self->dispatch, &self->rulebook);
         requests_limits(self);
+        self->publish.bodies = self->config.bodies == BODIES_ON;
         rulebook_done(&old);
         tick.tick.heard_until_us = self->heard_until_us;
         carry_event(self, now_us, &tick); /* what other rules have let go out */

@@ -50,6 +50,8 @@ static bool on_uncommittable(struct server *self, int64_t now_us, const struct j
                            ? "the database refuses its reply; trying an error reply"
                            : "the database refuses its error reply too; it stays unread and is "
                              "tried again at the next start"));
+    announce_gateway(self, now_us, "gateway/uncommittable",
+                     "the database's own rules refuse its reply", span_str(job->service), job->id);
     if (job->kind != JOB_ANSWER) {
         self->stuck[self->stuck_count++ % SERVER_STUCK] = job->id;
         return false;
@@ -80,12 +82,13 @@ static void on_ended(struct server *self, int64_t now_us, const struct job *job)
 {
     static const struct {
         enum counter counter;
-        const char *name, *say;
+        enum topic_kind kind;
+        const char *say;
     } end[] = {
-        [STORE_SUPERSEDED] = {STAT_SUPERSEDED, "superseded", "someone else has set it read"},
-        [STORE_EXPIRED] = {STAT_EXPIRED, "expired", "its conversation's time is over"},
-        [STORE_DELETED] = {STAT_DELETED, "deleted", "its row or conversation is gone"},
-        [STORE_DROPPED] = {STAT_DROPPED, "dropped", "its client has taken it back"},
+        [STORE_SUPERSEDED] = {STAT_SUPERSEDED, TOPIC_SUPERSEDED, "someone else has set it read"},
+        [STORE_EXPIRED] = {STAT_EXPIRED, TOPIC_EXPIRED, "its conversation's time is over"},
+        [STORE_DELETED] = {STAT_DELETED, TOPIC_DELETED, "its row or conversation is gone"},
+        [STORE_DROPPED] = {STAT_DROPPED, TOPIC_DROPPED, "its client has taken it back"},
     };
 
     if ((job->kind == JOB_ANSWER || job->kind == JOB_DEAD) && job->outcome == STORE_COMMITTED) {
@@ -93,10 +96,13 @@ static void on_ended(struct server *self, int64_t now_us, const struct job *job)
         self->stats.count[STAT_REDACTED] += job->redacted;
         self->stats.count[STAT_CUT] += job->whole.size > 0;
         log_committed(job, now_us);
+        if (job->kind == JOB_DEAD)
+            announce_end(self, now_us, TOPIC_DEAD, job, job->reason);
         return;
     }
     self->stats.count[end[job->outcome].counter]++;
-    log_event(LOG_WARN, end[job->outcome].name, LOG_INT("id", job->id),
+    announce_end(self, now_us, end[job->outcome].kind, job, end[job->outcome].say);
+    log_event(LOG_WARN, topic_name(end[job->outcome].kind), LOG_INT("id", job->id),
               LOG_STR("conversation", job->conversation_id), LOG_STR("say", end[job->outcome].say));
 }
 
@@ -132,6 +138,8 @@ static void settle_record(struct server *self, int64_t now_us, const struct job 
                   LOG_STR("conversation", job->conversation_id),
                   LOG_STR("say", "the database's own rules refuse to record its state"));
     event.recorded.id = job->id;
+    if (job->kind == JOB_FAIL && job->reason[0] && ours)
+        announce_failed(self, now_us, job);
     if (job->kind == JOB_LEASE && job->claim) {
         event.kind = EVENT_CLAIMED;
         event.claimed.id = job->id;
@@ -201,11 +209,13 @@ static void settle(struct server *self, int64_t now_us, const struct job *job)
     }
 }
 
-static void log_committer(struct server *self, const struct committer_view *view)
+static void log_committer(struct server *self, int64_t now_us, const struct committer_view *view)
 {
     long holder = 0;
 
     self->committer_state = view->state;
+    announce_gateway(self, now_us, "gateway/committer", committer_state_name(view->state),
+                     span_str(""), 0);
     if (view->state == COMMITTER_OK) {
         log_event(LOG_INFO, "committing", LOG_STR("say", "replies are committed again"),
                   LOG_INT("waiting", view->queued));
@@ -237,6 +247,10 @@ bool settle_run(struct server *self, int64_t now_us)
     }
     committer_look(self->committer, &view);
     if (view.state != self->committer_state)
-        log_committer(self, &view);
+        log_committer(self, now_us, &view);
+    if (view.checkpoints_partial > self->partial_checkpoints)
+        announce_gateway(self, now_us, "gateway/checkpoint",
+                         "a checkpoint was not whole: somebody reads or writes", span_str(""), 0);
+    self->partial_checkpoints = view.checkpoints_partial;
     return ended;
 }

@@ -22,6 +22,7 @@ const char *stats_name(enum counter counter)
         [STAT_REFUSED_PAST] = "refused_past",
         [STAT_REFUSED_FULL] = "refused_full",
         [STAT_PARTIALS] = "partials",
+        [STAT_REPLAYED] = "replayed",
         [STAT_UNFOLLOWED] = "unfollowed",
         [STAT_EVENTS_LOST] = "events_lost",
         [STAT_STRANGERS] = "strangers",

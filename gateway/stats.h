@@ -25,6 +25,7 @@ enum counter {
     STAT_REFUSED_PAST,      /* errors and partials of an attempt that is over */
     STAT_REFUSED_FULL,      /* workers beyond the limit of workers or services */
     STAT_PARTIALS,          /* partial answers taken */
+    STAT_REPLAYED,          /* rows told again by tailgate.replay */
     STAT_UNFOLLOWED,        /* partials not published: their attempt's beginning was not seen */
     STAT_EVENTS_LOST,       /* events that could not be handed to a socket */
     STAT_STRANGERS,         /* messages from peers that are not registered */

@@ -234,7 +234,7 @@ static json_t *events_part(const struct server *self)
     json_object_set_new(part, "endpoints", endpoints);
     json_object_set_new(part, "subscriptions",
                         json_integer((json_int_t)events_subscriptions(self->events)));
-    json_object_set_new(part, "published", json_integer((json_int_t)self->publish.seq));
+    json_object_set_new(part, "published", json_integer((json_int_t)self->publish.feed.seq));
     return part;
 }
 

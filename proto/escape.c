@@ -85,6 +85,25 @@ void escape_json(struct buffer *ret_text, struct span text)
     buffer_byte(ret_text, '"');
 }
 
+void escape_in_json(struct buffer *ret_text, struct span json)
+{
+    size_t at = 0, plain = 0;
+    while (at < json.size) {
+        size_t length = utf8_length(json.data + at, json.size - at);
+        unsigned code = length ? decode(json.data + at, length) : 0;
+        if (length == 0 || is_dangerous(code)) {
+            buffer_add(ret_text, span_of(json.data + plain, at - plain));
+            if (code == '\n' || code == '\r' || code == '\t') /* not within a string: it is valid */
+                buffer_byte(ret_text, ' ');
+            else
+                buffer_format(ret_text, "\\u%04x", length ? code : 0xfffd);
+            plain = at + (length ? length : 1);
+        }
+        at += length ? length : 1;
+    }
+    buffer_add(ret_text, span_of(json.data + plain, at - plain));
+}
+
 struct span escape_cut(struct span text, size_t limit)
 {
     if (text.size <= limit)

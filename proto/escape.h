@@ -18,6 +18,9 @@ void escape_text(struct buffer *ret_text, struct span text, enum escape_form for
 /* Appends TEXT as a JSON string literal in which everything dangerous is a \u escape; bytes that
  * are not UTF-8 become U+FFFD. */
 void escape_json(struct buffer *ret_text, struct span text);
+/* Appends valid JSON so that it is one line in which everything dangerous is escaped: within
+ * strings by \u escapes, between them line ends and tabs become blanks. */
+void escape_in_json(struct buffer *ret_text, struct span json);
 /* The longest run from the start of TEXT that is at most LIMIT bytes and does not cut a UTF-8
  * character in two. */
 struct span escape_cut(struct span text, size_t limit);

@@ -12,6 +12,10 @@
 #define LIMIT_CONVERSATION_ID 200 /* a conversation id: a topic holds it (<= 245 with its kind) */
 #define LIMIT_TOPIC 245           /* a topic of an event */
 #define LIMIT_EVENT_TEXT 16384    /* of an answer's text in one event; more makes more events */
+#define LIMIT_EVENT_ROW (1u << 20) /* a row's text, or metadata, that is told in an event */
+#define LIMIT_REPLAYS 1000         /* replays that are asked for at once */
+#define LIMIT_REPLAY_EVENTS 10000  /* events of one replay */
+#define LIMIT_REPLAY_BYTES (4u << 20) /* bytes of one replay, after which it ends early */
 #define LIMIT_SESSION_TOKEN 200   /* a session token that a client names */
 #define LIMIT_OPTIONS_SIZE 65536  /* the JSON frame of READY */
 #define LIMIT_JSON_DEPTH 64       /* nesting of JSON that comes from outside */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <zmq.h>
 
 #include "adapters/zmq/bind.h"
@@ -138,4 +139,26 @@ int events_publish(struct events *self, struct span topic, uint64_t seq, struct 
             result = error;
     }
     return result;
+}
+
+bool events_over_tcp(const struct events *self)
+{
+    for (size_t i = 0; i < self->doors; i++)
+        if (strncmp(self->door[i].endpoint, "tcp://", 6) == 0)
+            return true;
+    return false;
+}
+
+bool events_wanted(const struct events *self, enum topic_kind kind)
+{
+    (void)kind;
+    return events_subscriptions(self) > 0;
+}
+
+int events_welcome(struct events *self, struct span frame)
+{
+    for (size_t i = 0; i < self->doors; i++)
+        if (zmq_setsockopt(self->door[i].socket, ZMQ_XPUB_WELCOME_MSG, frame.data, frame.size) < 0)
+            return -errno;
+    return 0;
 }

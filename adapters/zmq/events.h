@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "proto/span.h"
+#include "proto/topic.h"
 
 #define EVENTS_DOORS 8 /* endpoints at most */
 
@@ -31,6 +32,10 @@ void events_drain(struct events *self);
 /* How many topics are subscribed to, counted once for each endpoint; 0: nobody listens. What is
  * longer than any topic is not counted. */
 size_t events_subscriptions(const struct events *self);
+/* True when an endpoint is no unix socket. */
+bool events_over_tcp(const struct events *self);
+bool events_wanted(const struct events *self, enum topic_kind kind);
+int events_welcome(struct events *self, struct span frame);
 /* Sends one event to all who want it. Returns 0 or the last -errno. */
 int events_publish(struct events *self, struct span topic, uint64_t seq, struct span json);
 

@@ -48,17 +48,92 @@ static void partial_says_what_it_belongs_to(void **state)
                    "\"worker\":\"w1\",\"attempt\":2,\"index\":3,\"text\":\"a \\\"b\\\"\\u000a\"}");
 }
 
-static void undelivered_says_whose_reply_it_was(void **state)
+static void other_events_have_the_members_they_are_given(void **state)
 {
-    struct event_head head = head_of("conv_1", "law");
+    const struct event_member member[] = {
+        {"message_id", EVENT_NUMBER, {0}, 17},
+        {"why", EVENT_TEXT, span_str("it \"failed\""), 0},
+        {"returned", EVENT_FLAG, {0}, 1},
+        {"pause", EVENT_SECONDS, {0}, 1250000},
+    };
 
     (void)state;
-    event_undelivered(&head, span_str("uid:1000"), span_str("its connection is closed"), &json);
+    event_other("retry", 7, 1000000, member, 4, &json);
     assert_string_equal(json.data,
-                        "{\"event\":\"gateway/undelivered\",\"seq\":7,"
-                        "\"time\":\"1970-01-01T00:00:01\",\"message_id\":17,"
-                        "\"conversation_id\":\"conv_1\",\"service\":\"law\","
-                        "\"principal\":\"uid:1000\",\"why\":\"its connection is closed\"}");
+                        "{\"event\":\"retry\",\"seq\":7,\"time\":\"1970-01-01T00:00:01\","
+                        "\"message_id\":17,\"why\":\"it \\\"failed\\\"\","
+                        "\"returned\":true,\"pause\":1.250}");
+}
+
+static struct event_row row_of(const char *text, const char *metadata)
+{
+    struct event_row row = {.kind = TOPIC_MESSAGE,
+                            .id = 17,
+                            .conversation_id = span_str("conv_1"),
+                            .from = span_str("a"),
+                            .to = span_str("b"),
+                            .timestamp = span_str("2026-11-21T01:00:00"),
+                            .form = "other",
+                            .size = (int64_t)strlen(text),
+                            .hash = "00",
+                            .bodies = true,
+                            .text = span_str(text),
+                            .metadata = span_str(metadata),
+                            .in_reply_to = -1,
+                            .attempt = -1,
+                            .took_us = -1};
+    return row;
+}
+
+static void row_is_told_alike_live_and_again_but_for_its_number_and_time(void **state)
+{
+    struct event_row row = row_of("hello", "{\"a\":\t1}");
+    const struct event_live live = {.seq = 7, .utc_us = 1000000, .prev = 12};
+#define REST                                                                                       \
+    "\"conversation_id\":\"conv_1\",\"from\":\"a\",\"to\":\"b\","                                  \
+    "\"timestamp\":\"2026-11-21T01:00:00\",\"form\":\"other\",\"service\":null,\"size\":5,"        \
+    "\"hash\":\"00\",\"text\":\"hello\",\"metadata\":{\"a\": 1}}"
+
+    (void)state;
+    event_row(&row, &live, &json);
+    assert_string_equal(json.data,
+                        "{\"event\":\"message\",\"seq\":7,\"time\":\"1970-01-01T00:00:01\","
+                        "\"id\":17,\"prev\":12," REST);
+    buffer_reset(&json);
+    event_row(&row, NULL, &json);
+    assert_string_equal(json.data, "{\"event\":\"message\",\"id\":17," REST);
+}
+
+static void response_says_what_it_answers_and_how_long_it_took(void **state)
+{
+    struct event_row row = row_of("x", "");
+
+    (void)state;
+    row.kind = TOPIC_RESPONSE;
+    row.in_reply_to = 16;
+    row.took_us = 1234567;
+    row.worker = span_str("w1");
+    row.attempt = 2;
+    row.bodies = false;
+    event_row(&row, NULL, &json);
+    assert_non_null(strstr(json.data, "\"in_reply_to\":16,\"seconds\":1.234,\"worker\":\"w1\","
+                                      "\"attempt\":2,\"size\":1,\"hash\":\"00\"}"));
+}
+
+static void mark_and_welcome_say_how_far_the_feed_is(void **state)
+{
+    const struct event_mark mark = {"e1", 3, 20, {17, 18, 3}};
+
+    (void)state;
+    event_mark(&mark, false, 9, 1000000, span_str("{\"dead\":1}"), &json);
+    assert_string_equal(json.data,
+                        "{\"event\":\"gateway/mark\",\"seq\":9,\"time\":\"1970-01-01T00:00:01\","
+                        "\"epoch\":\"e1\",\"since\":3,\"id\":20,\"last\":{\"query\":17,"
+                        "\"response\":18,\"message\":3},\"counters\":{\"dead\":1}}");
+    buffer_reset(&json);
+    event_mark(&mark, true, 9, 1000000, span_str(""), &json);
+    assert_non_null(strstr(json.data, "\"event\":\"gateway/welcome\""));
+    assert_null(strstr(json.data, "counters"));
 }
 
 static void whatever_came_from_others_is_one_harmless_line_of_json(void **state)
@@ -76,8 +151,10 @@ static void whatever_came_from_others_is_one_harmless_line_of_json(void **state)
             assert_in_range((unsigned char)json.data[at], 0x20, 0x7e);
         }
         buffer_reset(&json);
-        event_undelivered(&head, span_str(odd[i]), span_str(odd[i]), &json);
+        const struct event_row row = row_of(odd[i], "");
+        event_row(&row, NULL, &json);
         assert_int_equal(jtext_check(buffer_span(&json)), JTEXT_OBJECT);
+        assert_null(strchr(json.data, '\x1b'));
     }
 }
 
@@ -86,7 +163,10 @@ int main(void)
 #define WITH_BUFFER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         WITH_BUFFER(partial_says_what_it_belongs_to),
-        WITH_BUFFER(undelivered_says_whose_reply_it_was),
+        WITH_BUFFER(other_events_have_the_members_they_are_given),
+        WITH_BUFFER(row_is_told_alike_live_and_again_but_for_its_number_and_time),
+        WITH_BUFFER(response_says_what_it_answers_and_how_long_it_took),
+        WITH_BUFFER(mark_and_welcome_say_how_far_the_feed_is),
         WITH_BUFFER(whatever_came_from_others_is_one_harmless_line_of_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -228,14 +228,14 @@ static void long_text_is_several_events(void **state)
         assert_memory_equal(event.text, text + size, strlen(event.text));
         size += strlen(event.text);
     }
-    assert_int_equal(publish.seq, 4);
+    assert_int_equal(publish.feed.seq, 4);
 }
 
 static void answer_is_followed_while_nobody_listens(void **state)
 {
     (void)state;
     partial(1, "Nobody hears this. pass");
-    assert_int_equal(publish.seq, 0);
+    assert_int_equal(publish.feed.seq, 0);
     given_observer();
     partial(1, "word: x !");
     expect(1, 1, 1, 2, "PASSWORD_REDACTED !");
@@ -277,7 +277,7 @@ static void silent_partials_are_followed_and_not_published(void **state)
     given_observer();
     now_us += 10;
     assert_int_equal(publish_partial(&publish, now_us, now_us, &silent).size, 0);
-    assert_int_equal(publish.seq, 0);
+    assert_int_equal(publish.feed.seq, 0);
     partial(1, "word: x !");
     expect(1, 1, 1, 1, "PASSWORD_REDACTED !");
 }
@@ -311,7 +311,7 @@ static void streams_are_bounded_in_bytes(void **state)
         partial(id, "secret:");
         partial_of(id, 1, START_US, span_of(value, sizeof value));
     }
-    assert_int_equal(publish.seq, 0);
+    assert_int_equal(publish.feed.seq, 0);
     partial(id, "secret:");
     partial_of(id, 1, START_US, span_of(value, sizeof value));
     expect(1, id, 1, 1, REDACT_FAILED);
@@ -346,25 +346,107 @@ static void names_are_redacted_too(void **state)
         strstr(frame, "\"service\":\"AWS_KEY_REDACTED\",\"worker\":\"SECRET_REDACTED\""));
 }
 
-static void undelivered_reply_is_an_event_of_the_gateway(void **state)
+static void what_else_happens_is_counted_and_told(void **state)
 {
-    const struct event_head head = {
-        .utc_us = START_US,
-        .message_id = 3,
-        .conversation_id = span_str("conv"),
-        .service = span_str("law"),
-    };
+    const struct event_member why = {"why", EVENT_TEXT, span_str("secret: gone"), 0};
 
     (void)state;
-    publish_undelivered(&publish, &head, span_str("uid:1000"), span_str("nobody hears it"));
+    publish_other(&publish, now_us, now_us, TOPIC_GATEWAY, span_str("cut"), "gateway/cut", &why, 1);
     given_observer();
-    publish_undelivered(&publish, &head, span_str("uid:1000"), span_str("it has gone"));
+    publish_other(&publish, now_us, now_us, TOPIC_GATEWAY, span_str("cut"), "gateway/cut", &why, 1);
     next_frame();
-    assert_string_equal(frame, "gateway/undelivered");
+    assert_string_equal(frame, "gateway/cut");
     next_frame();
     assert_string_equal(frame, "1");
     next_frame();
-    assert_non_null(strstr(frame, "\"principal\":\"uid:1000\",\"why\":\"it has gone\"}"));
+    assert_non_null(strstr(frame, "\"why\":\"SECRET_REDACTED\",\"count\":2}"));
+}
+
+static void row(int64_t id, const char *text)
+{
+    const struct tail_row row = {.id = id,
+                                 .columns = {span_str(text), true, {NULL, 0}, true},
+                                 .conversation_id = span_str("conv"),
+                                 .from_session = span_str("a"),
+                                 .to_session = span_str("b"),
+                                 .timestamp = span_str("2026-11-21T01:00:00"),
+                                 .has_conversation = true,
+                                 .role = span_str("law")};
+    now_us += 10;
+    publish_row(&publish, now_us, now_us, &row);
+}
+
+#define QUERY "{\"type\":\"query\",\"question\":\"?\"}"
+#define RESPONSE "{\"type\":\"response\",\"answer\":\"!\"}"
+
+static void expect_row(const char *topic, int64_t id, int64_t prev)
+{
+    struct span json;
+
+    next_frame();
+    assert_string_equal(frame, topic);
+    next_frame();
+    json = span_of(frame, next_frame());
+    assert_int_equal(jtext_check(json), JTEXT_OBJECT);
+    assert_int_equal(number(json, "id"), id);
+    assert_int_equal(number(json, "prev"), prev);
+}
+
+static void rows_name_the_one_before_of_their_kind(void **state)
+{
+    (void)state;
+    publish_start(&publish, 10);
+    given_observer();
+    row(11, QUERY);
+    row(12, RESPONSE);
+    row(15, QUERY);
+    row(16, "hello");
+    row(17, RESPONSE);
+    expect_row("query/conv", 11, 10);
+    expect_row("response/conv", 12, 10);
+    expect_row("query/conv", 15, 11);
+    expect_row("message/conv", 16, 10);
+    expect_row("response/conv", 17, 12);
+}
+
+static void rows_that_nobody_heard_lie_before_what_the_next_one_names(void **state)
+{
+    (void)state;
+    publish_start(&publish, 10);
+    row(11, QUERY);
+    row(12, "hello");
+    given_observer();
+    row(13, QUERY);
+    expect_row("query/conv", 13, 12);
+}
+
+static void mark_follows_the_last_event_and_is_repeated(void **state)
+{
+    int64_t due_us;
+
+    (void)state;
+    given_observer();
+    row(1, QUERY);
+    expect_row("query/conv", 1, 0);
+    for (int i = 0; i < 3; i++) {
+        due_us = publish_due(&publish);
+        assert_true(due_us <= now_us + (FEED_MARK_US << i));
+        now_us = due_us;
+        publish_run(&publish, now_us, now_us);
+        next_frame();
+        assert_string_equal(frame, "gateway/mark");
+        next_frame();
+        next_frame();
+        assert_non_null(
+            strstr(frame, "\"id\":1,\"last\":{\"query\":1,\"response\":0,\"message\":0}"));
+    }
+}
+
+static void nobody_there_is_no_mark(void **state)
+{
+    (void)state;
+    row(1, QUERY);
+    assert_int_equal(publish_due(&publish), INT64_MAX);
 }
 
 int main(void)
@@ -382,7 +464,11 @@ int main(void)
         WITH_OBSERVERS(streams_are_bounded_in_number),
         WITH_OBSERVERS(streams_are_bounded_in_bytes),
         WITH_OBSERVERS(names_are_redacted_too),
-        WITH_OBSERVERS(undelivered_reply_is_an_event_of_the_gateway),
+        WITH_OBSERVERS(what_else_happens_is_counted_and_told),
+        WITH_OBSERVERS(rows_name_the_one_before_of_their_kind),
+        WITH_OBSERVERS(rows_that_nobody_heard_lie_before_what_the_next_one_names),
+        WITH_OBSERVERS(mark_follows_the_last_event_and_is_repeated),
+        WITH_OBSERVERS(nobody_there_is_no_mark),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
