@@ -415,7 +415,7 @@ static void play(unsigned number)
     memset(&world, 0, sizeof world);
     world.dice = number * 2654435761u + 1;
     choose_setup();
-    static char since[] = "2000-01-01T00:00:00";
+    static char since[40];
     int begin = (int)roll(4);
     for (unsigned i = roll(30); i > 0; i--)
         write_row();
