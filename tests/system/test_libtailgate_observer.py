@@ -8,8 +8,9 @@ import time
 import pytest
 import zmq
 
-from harness import LONG, WAIT, Lines, wait_for
+from harness import LONG, WAIT, Lines, Program, wait_for
 from library import library  # noqa: F401  (a fixture)
+from test_libtailgate import EXAMPLES
 
 INVALID = -2
 
@@ -267,6 +268,30 @@ def test_without_a_gate_what_was_missed_is_told(site, observe):
     wait_for(lambda: last in observer.rows(), "the last row")
     rows = observer.rows()
     assert rows == sorted(set(rows)) and len(rows) < count
+
+
+@pytest.mark.parametrize("words", [[], ["loop"]])
+def test_observer_ends_in_the_middle_of_a_replay(site, observe, words):
+    bridge = site.bridge()
+    bridge.ask_many([f"q{n}" for n in range(5000)])
+    site.serve(bridge)
+    for pause in (0, 0.05, 0.3):
+        observer = observe(bridge, "after=0", "hold", *words, up=False)
+        time.sleep(pause)
+        observer.end()
+
+
+def test_example_prints_a_line_for_each_event(library, site):
+    bridge = site.bridge()
+    ids = [bridge.ask(f"question {n}") for n in range(3)]
+    site.serve(bridge)
+    program = Program([library.build(EXAMPLES / "observer.c"), events_of(bridge), bridge.gate, "0"],
+                      env=library.environment(), stdout=subprocess.PIPE)
+    site.processes.append(program.process)
+    lines = Lines(program.process.stdout)
+    lines.wait(lambda line: line.startswith(f"query/{ids[-1]}  {{") and "question 2" in line, "the last row")
+    assert lines.lines[0] == "-- connected  "
+    assert Program([library.build(EXAMPLES / "observer.c")], env=library.environment()).wait() == 2
 
 
 @pytest.mark.parametrize("words", [

@@ -2,7 +2,7 @@
  * descriptor.
  *
  *   argv     events=ENDPOINT  gate=ENDPOINT  kind=NAME …  conversation=ID  service=NAME  after=N
- *            since=STAMP  hold (does not read before `go`)
+ *            since=STAMP  loop (one that it makes itself)  hold (does not read before `go`)
  *   stdin    go   hold   position
  *   stdout   one JSON object per line: {"what":"event","id":…,"replayed":…,"topic":…,"json":{…}},
  *            {"what":"repaired","count":…}, lost, up, away (text), reset (id), position (id),
@@ -16,6 +16,7 @@
 
 static const char *kind[32];
 static bool hold;
+static struct tailgate_loop *loop;
 
 static struct tailgate_observer_options read_options(int argc, char **argv)
 {
@@ -37,9 +38,12 @@ static struct tailgate_observer_options read_options(int argc, char **argv)
             options.after = atoll(value + 1);
         else if (strncmp(argv[i], "since", size) == 0)
             options.since = value + 1;
+        else if (strcmp(argv[i], "loop") == 0)
+            tailgate_loop_new(&loop);
         else
             hold = true;
     }
+    options.loop = loop;
     return options;
 }
 
@@ -99,5 +103,6 @@ int main(int argc, char **argv)
             print(&observed);
     }
     tailgate_observer_destroy(&observer);
+    tailgate_loop_destroy(&loop);
     return 0;
 }
