@@ -149,7 +149,7 @@ static void disarm(struct server *self)
 /* Waits for anything to happen. */
 static void wait(struct server *self, int64_t due_us, int64_t now_us)
 {
-    zmq_pollitem_t item[2 * GATE_DOORS + EVENTS_DOORS + REPS_ITEMS + 4];
+    zmq_pollitem_t item[2 * GATE_DOORS + 2 * EVENTS_DOORS + REPS_ITEMS + 4];
     int items = 0;
 
     assert(tail_is_quiet(self->tail)); /* an un-reset statement would pin the WAL */
@@ -162,8 +162,10 @@ static void wait(struct server *self, int64_t due_us, int64_t now_us)
         item[items++] = (zmq_pollitem_t){gate_socket(self->gate, i), 0, ZMQ_POLLIN, 0};
         item[items++] = (zmq_pollitem_t){gate_monitor(self->gate, i), 0, ZMQ_POLLIN, 0};
     }
-    for (size_t i = 0; i < events_doors(self->events); i++)
+    for (size_t i = 0; i < events_doors(self->events); i++) {
         item[items++] = (zmq_pollitem_t){events_socket(self->events, i), 0, ZMQ_POLLIN, 0};
+        item[items++] = (zmq_pollitem_t){events_monitor(self->events, i), 0, ZMQ_POLLIN, 0};
+    }
     items += (int)reps_items(self->reps, item + items);
     zmq_poll(item, items, arm(self, due_us, now_us));
     disarm(self);
@@ -247,6 +249,25 @@ static void take_news(struct server *self, int64_t now_us)
         check_identity(self, now_us);
 }
 
+/* What observers have said. One that comes again and again to be cut fills no log. */
+static void hear_observers(struct server *self, int64_t now_us)
+{
+    uint64_t *cut = &self->stats.count[STAT_OBSERVERS_CUT];
+
+    events_drain(self->events);
+    if (events_cut(self->events) == *cut)
+        return;
+    *cut = events_cut(self->events);
+    if (self->told_cut_us && now_us - self->told_cut_us < SAY_AGAIN_US)
+        return;
+    log_event(LOG_WARN, "cut", LOG_STR("who", "an observer"), LOG_INT("observers_cut", *cut),
+              LOG_STR("say", "it made too many subscriptions, or is no SUB socket of ZMTP 3; "
+                             "subscribe to whole kinds, as \"query/\", and pick there"));
+    announce_gateway(self, now_us, "gateway/cut", "an observer makes too many subscriptions",
+                     span_str(""), 0);
+    self->told_cut_us = now_us;
+}
+
 static void turn(struct server *self)
 {
     struct event tick = {.kind = EVENT_TICK};
@@ -263,7 +284,7 @@ static void turn(struct server *self)
     if (self->finished)
         return;
     intake_run(self, now_us);
-    events_drain(self->events); /* who has subscribed gets what is read from the doors now */
+    hear_observers(self, now_us); /* who has subscribed gets what is read from the doors now */
     heard = door_run(self, now_us);
     if (reps_run(self, now_us) && heard && now_us >= self->deaf_until_us)
         self->heard_until_us = now_us;

@@ -128,6 +128,7 @@ struct server {
     int signal_fd, timer_fd;
     int64_t timer_us;       /* what the timer is armed for; INT64_MAX: nothing */
     int64_t told_us;        /* when the log last told of a trouble that lasts */
+    int64_t told_cut_us;    /* … and of an observer that was cut */
     int64_t identity_us;    /* when the file's identity is looked at again */
     int64_t deaf_until_us;  /* until then empty doors prove nothing */
     int64_t heard_until_us; /* all frames that had come by then have been read */

@@ -24,6 +24,7 @@ const char *stats_name(enum counter counter)
         [STAT_PARTIALS] = "partials",
         [STAT_REPLAYED] = "replayed",
         [STAT_UNFOLLOWED] = "unfollowed",
+        [STAT_OBSERVERS_CUT] = "observers_cut",
         [STAT_EVENTS_LOST] = "events_lost",
         [STAT_STRANGERS] = "strangers",
         [STAT_BAD_FRAMES] = "bad_frames",

@@ -27,6 +27,7 @@ enum counter {
     STAT_PARTIALS,          /* partial answers taken */
     STAT_REPLAYED,          /* rows told again by tailgate.replay */
     STAT_UNFOLLOWED,        /* partials not published: their attempt's beginning was not seen */
+    STAT_OBSERVERS_CUT,     /* connections of observers that subscribed to too much */
     STAT_EVENTS_LOST,       /* events that could not be handed to a socket */
     STAT_STRANGERS,         /* messages from peers that are not registered */
     STAT_BAD_FRAMES,        /* messages that are no protocol of ours */

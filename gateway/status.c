@@ -232,6 +232,8 @@ static json_t *events_part(const struct server *self)
     for (size_t i = 0; i < events_doors(self->events); i++)
         json_array_append_new(endpoints, name(events_endpoint(self->events, i)));
     json_object_set_new(part, "endpoints", endpoints);
+    json_object_set_new(part, "observers",
+                        json_integer((json_int_t)events_observers(self->events)));
     json_object_set_new(part, "subscriptions",
                         json_integer((json_int_t)events_subscriptions(self->events)));
     json_object_set_new(part, "published", json_integer((json_int_t)self->publish.feed.seq));

@@ -28,6 +28,7 @@
 #include "proto/buffer.h"
 
 #define FOLLOW_PAGE 1000             /* events of one replay */
+#define FOLLOW_PAGE_MOST 10000       /* that are taken of one, whatever was asked for */
 #define FOLLOW_PAGE_SIZE (64u << 20) /* and their bytes; the gateway stops at 4 MiB */
 #define FOLLOW_UNKNOWN TAILGATE_FROM_NOW
 
@@ -80,7 +81,7 @@ struct follow {
     size_t told;        /* REPLAY: of the page, rows that came */
     size_t page;        /* REPLAY: of the page, rows that were given */
     size_t page_size;   /* REPLAY: their bytes */
-    bool spoilt;        /* REPLAY: there were more than were asked for */
+    bool spoilt;        /* REPLAY: there were more than are taken */
 };
 
 void follow_init(struct follow *self, const struct follow_setup *setup);

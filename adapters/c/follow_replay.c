@@ -110,30 +110,30 @@ void follow_part(struct follow *self, struct span json)
     if (row.kind != HEARD_ROW || !follow_wants(self->kinds, row.about) || row.id > self->upto ||
         row.id <= self->had[row.about] || !follow_matches(self, &row))
         return;
-    if (self->page >= FOLLOW_PAGE || self->page_size + json.size > FOLLOW_PAGE_SIZE)
+    if (self->page >= FOLLOW_PAGE_MOST || self->page_size + json.size > FOLLOW_PAGE_SIZE)
         self->spoilt = true;
     else if (!self->spoilt)
         give(self, &row);
 }
 
 struct end {
-    int64_t upto, last, events;
+    int64_t after, upto, last, events;
     bool more;
 };
 
 static bool read_end(struct span json, struct end *ret_end)
 {
     const struct span none = {NULL, 0};
-    struct span type = none, upto = none, last = none, events = none, more = none;
-    const struct jtext_wanted wanted[] = {
-        {"type", &type}, {"upto", &upto}, {"last", &last}, {"events", &events}, {"more", &more}};
+    struct span type = none, after = none, upto = none, last = none, events = none, more = none;
+    const struct jtext_wanted wanted[] = {{"type", &type}, {"after", &after},   {"upto", &upto},
+                                          {"last", &last}, {"events", &events}, {"more", &more}};
     if (jtext_check(json) != JTEXT_OBJECT)
         return false;
     jtext_pick(json, wanted, sizeof wanted / sizeof *wanted);
     if (type.size == 0 || jtext_type(type) != JTEXT_STRING || !jtext_is(type, "replayed") ||
-        upto.size == 0 || last.size == 0 || events.size == 0 ||
-        jtext_integer(upto, &ret_end->upto) != 0 || jtext_integer(last, &ret_end->last) != 0 ||
-        jtext_integer(events, &ret_end->events) != 0)
+        after.size == 0 || upto.size == 0 || last.size == 0 || events.size == 0 ||
+        jtext_integer(after, &ret_end->after) != 0 || jtext_integer(upto, &ret_end->upto) != 0 ||
+        jtext_integer(last, &ret_end->last) != 0 || jtext_integer(events, &ret_end->events) != 0)
         return false;
     ret_end->more = span_is(more, "true");
     return true;
@@ -187,6 +187,8 @@ int follow_end(struct follow *self, struct span json)
     if (self->stage != FOLLOW_REPLAY || self->spoilt || stuck || (int64_t)self->told < end.events)
         return -1;
     follow_raise(self, self->kinds, reach);
+    if (self->by_since) /* rows that are told a second time may be older, and above UPTO */
+        follow_raise(self, self->kinds, end.after);
     self->by_since = false;
     self->after = reach;
     turn_page(self);

@@ -1,6 +1,5 @@
 #include "adapters/zmq/events.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,23 +8,23 @@
 
 #include "adapters/zmq/bind.h"
 #include "adapters/zmq/frameset.h"
+#include "adapters/zmq/observers.h"
 #include "proto/buffer.h"
 
-#define SUBSCRIPTION_MAX 256        /* bytes of one, the first says whether it begins or ends */
-#define MESSAGE_MAX 4096            /* bytes of what an observer may send; more cuts it off */
-#define SUBSCRIPTIONS_AT_ONCE 10000 /* read in one turn */
+#define MESSAGE_MAX 4096    /* bytes of what an observer may send; more cuts it off */
+#define FRAMES_AT_ONCE 1000 /* read in one turn */
 
 struct door {
-    void *socket; /* the XPUB */
+    void *socket;                /* the XPUB */
+    struct observers *observers; /* its connections */
     char endpoint[BIND_ENDPOINT_SIZE];
-    size_t subscriptions;
-    bool inside; /* of a message of several frames: what follows the first one is no subscription */
 };
 
 struct events {
     void *context;
     struct door door[EVENTS_DOORS];
     size_t doors;
+    struct buffer welcome; /* one frame; empty: none */
 };
 
 struct events *events_new(void *context)
@@ -41,11 +40,37 @@ void events_destroy(struct events **self, int linger_ms)
     if (!*self)
         return;
     for (size_t i = 0; i < (*self)->doors; i++) {
+        observers_destroy(&(*self)->door[i].observers);
         zmq_setsockopt((*self)->door[i].socket, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
         zmq_close((*self)->door[i].socket);
     }
+    buffer_done(&(*self)->welcome);
     free(*self);
     *self = NULL;
+}
+
+static int set_welcome(const struct events *self, const struct door *door)
+{
+    const struct buffer *frame = &self->welcome;
+    int failed = zmq_setsockopt(door->socket, ZMQ_XPUB_WELCOME_MSG, frame->data, frame->size);
+
+    return failed ? -errno : 0;
+}
+
+int events_welcome(struct events *self, struct span frame)
+{
+    int result = 0;
+
+    if (span_equal(frame, buffer_span(&self->welcome)))
+        return 0;
+    buffer_reset(&self->welcome);
+    buffer_add(&self->welcome, frame);
+    for (size_t i = 0; i < self->doors; i++) {
+        int error = set_welcome(self, &self->door[i]);
+        if (error)
+            result = error;
+    }
+    return result;
 }
 
 int events_bind(struct events *self, const char *endpoint, bool group)
@@ -58,9 +83,12 @@ int events_bind(struct events *self, const char *endpoint, bool group)
     door->socket = bind_open(self->context, ZMQ_XPUB, endpoint, MESSAGE_MAX);
     if (!door->socket)
         return -errno;
-    bind_set(door->socket, ZMQ_XPUB_NODROP, 0);
-    error = bind_socket(door->socket, endpoint, group, door->endpoint);
+    door->observers = observers_new(self->context, door->socket);
+    error = door->observers ? set_welcome(self, door) : -errno;
+    if (!error)
+        error = bind_socket(door->socket, endpoint, group, door->endpoint);
     if (error) {
+        observers_destroy(&door->observers);
         zmq_close(door->socket);
         return error;
     }
@@ -77,37 +105,25 @@ void *events_socket(const struct events *self, size_t door)
     return self->door[door].socket;
 }
 
+void *events_monitor(const struct events *self, size_t door)
+{
+    return observers_monitor(self->door[door].observers);
+}
+
 const char *events_endpoint(const struct events *self, size_t door)
 {
     return self->door[door].endpoint;
 }
 
-/* One frame that came: XPUB passes the first subscription to a topic on, and the end of the last
- * one (of a connection that closes, too). An observer may send other things, which mean nothing. */
-static void note_subscription(struct door *door, const zmq_msg_t *frame)
-{
-    size_t size = zmq_msg_size(frame);
-    const char *data = zmq_msg_data((zmq_msg_t *)frame); /* changes nothing */
-
-    if (size == 0 || size > SUBSCRIPTION_MAX)
-        return;
-    if (data[0] == 1)
-        door->subscriptions++;
-    else if (data[0] == 0 && door->subscriptions > 0)
-        door->subscriptions--;
-}
-
 static void drain_door(struct door *door)
 {
     zmq_msg_t frame;
-    int left = SUBSCRIPTIONS_AT_ONCE;
+    int left = FRAMES_AT_ONCE;
 
+    observers_drain(door->observers);
     zmq_msg_init(&frame);
-    while (left-- > 0 && zmq_msg_recv(&frame, door->socket, ZMQ_DONTWAIT) >= 0) {
-        if (!door->inside)
-            note_subscription(door, &frame);
-        door->inside = zmq_msg_more(&frame);
-    }
+    while (left-- > 0 && zmq_msg_recv(&frame, door->socket, ZMQ_DONTWAIT) >= 0)
+        observers_hear(door->observers, &frame, door->endpoint);
     zmq_msg_close(&frame);
 }
 
@@ -122,7 +138,41 @@ size_t events_subscriptions(const struct events *self)
     size_t count = 0;
 
     for (size_t i = 0; i < self->doors; i++)
-        count += self->door[i].subscriptions;
+        count += observers_subscriptions(self->door[i].observers);
+    return count;
+}
+
+size_t events_observers(const struct events *self)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < self->doors; i++)
+        count += observers_count(self->door[i].observers);
+    return count;
+}
+
+bool events_wanted(const struct events *self, enum topic_kind kind)
+{
+    for (size_t i = 0; i < self->doors; i++)
+        if (observers_wanting(self->door[i].observers, kind) > 0)
+            return true;
+    return false;
+}
+
+bool events_over_tcp(const struct events *self)
+{
+    for (size_t i = 0; i < self->doors; i++)
+        if (strncmp(self->door[i].endpoint, "tcp://", 6) == 0)
+            return true;
+    return false;
+}
+
+uint64_t events_cut(const struct events *self)
+{
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < self->doors; i++)
+        count += observers_cut(self->door[i].observers);
     return count;
 }
 
@@ -134,31 +184,10 @@ int events_publish(struct events *self, struct span topic, uint64_t seq, struct 
     int result = 0;
 
     for (size_t i = 0; i < self->doors; i++) {
-        int error = self->door[i].subscriptions ? frameset_send(self->door[i].socket, frame, 3) : 0;
+        bool heard = observers_subscriptions(self->door[i].observers) > 0;
+        int error = heard ? frameset_send(self->door[i].socket, frame, 3) : 0;
         if (error)
             result = error;
     }
     return result;
-}
-
-bool events_over_tcp(const struct events *self)
-{
-    for (size_t i = 0; i < self->doors; i++)
-        if (strncmp(self->door[i].endpoint, "tcp://", 6) == 0)
-            return true;
-    return false;
-}
-
-bool events_wanted(const struct events *self, enum topic_kind kind)
-{
-    (void)kind;
-    return events_subscriptions(self) > 0;
-}
-
-int events_welcome(struct events *self, struct span frame)
-{
-    for (size_t i = 0; i < self->doors; i++)
-        if (zmq_setsockopt(self->door[i].socket, ZMQ_XPUB_WELCOME_MSG, frame.data, frame.size) < 0)
-            return -errno;
-    return 0;
 }

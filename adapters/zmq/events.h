@@ -2,8 +2,8 @@
  * nothing. An event is [topic][seq][JSON] (proto/topic.h, proto/event.h).
  *
  * Nothing here ever waits for an observer. One that does not read loses events once HWM of them
- * wait for it, whole ones; the others get theirs. A connection that sends more than a subscription
- * is cut. */
+ * wait for it, whole ones; the others get theirs. A connection that sends more than subscriptions,
+ * or too many of them, is cut. */
 #ifndef TAILGATE_ADAPTERS_ZMQ_EVENTS_H
 #define TAILGATE_ADAPTERS_ZMQ_EVENTS_H
 
@@ -23,19 +23,29 @@ struct events *events_new(void *context);
 void events_destroy(struct events **self, int linger_ms);
 /* Binds one more endpoint. Returns its index or -errno, as gate_bind(). */
 int events_bind(struct events *self, const char *endpoint, bool group);
-/* The number of endpoints, a socket (to poll; owned by the events) and its endpoint as bound. */
+/* The number of endpoints; of one its socket and its monitor's (to poll; owned by the events), and
+ * itself as bound. */
 size_t events_doors(const struct events *self);
 void *events_socket(const struct events *self, size_t door);
+void *events_monitor(const struct events *self, size_t door);
 const char *events_endpoint(const struct events *self, size_t door);
-/* Takes what observers have said since, a bounded number of messages. */
+/* FRAME (copied) is from now on the first that a new connection gets, on every endpoint, one that
+ * is bound later, too; of a SUB socket only if it is subscribed to its start by then. Empty: none.
+ * Costs nothing while it stays the same. Returns 0 or the last -errno. */
+int events_welcome(struct events *self, struct span frame);
+/* Takes what observers have said since, and who has come and gone; a bounded number of messages. */
 void events_drain(struct events *self);
-/* How many topics are subscribed to, counted once for each endpoint; 0: nobody listens. What is
- * longer than any topic is not counted. */
+/* Connections of observers that are open. Over inproc there are none. */
+size_t events_observers(const struct events *self);
+/* Subscriptions of all connections; 0: nobody listens. What is longer than any topic is not
+ * counted. Never too low for living connections (observers.h, O1, O2). */
 size_t events_subscriptions(const struct events *self);
 /* True when an endpoint is no unix socket. */
 bool events_over_tcp(const struct events *self);
+/* True when one of them can match a topic of KIND; if not, such an event need not be made. */
 bool events_wanted(const struct events *self, enum topic_kind kind);
-int events_welcome(struct events *self, struct span frame);
+/* Connections that were cut, because they had subscribed to too much or spoke otherwise. */
+uint64_t events_cut(const struct events *self);
 /* Sends one event to all who want it. Returns 0 or the last -errno. */
 int events_publish(struct events *self, struct span topic, uint64_t seq, struct span json);
 

@@ -67,10 +67,10 @@ int gate_bind(struct gate *self, const char *endpoint, bool group)
     if (!door->socket)
         return -errno;
     bind_set(door->socket, ZMQ_ROUTER_MANDATORY, 1);
-    error = bind_socket(door->socket, endpoint, group, door->endpoint);
-    if (!error && !(door->links = links_new(self->context, door->socket, self->doors)))
-        error = -errno;
+    door->links = links_new(self->context, door->socket); /* before anybody can connect */
+    error = door->links ? bind_socket(door->socket, endpoint, group, door->endpoint) : -errno;
     if (error) {
+        links_destroy(&door->links);
         zmq_close(door->socket);
         return error;
     }

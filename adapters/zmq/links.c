@@ -1,12 +1,9 @@
 #include "adapters/zmq/links.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <zmq.h>
 
+#include "adapters/zmq/monitor.h"
 #include "proto/buffer.h"
-
-#define DESCRIPTORS_MAX (1 << 20) /* Linux has no more for a process by default */
 
 struct link {
     struct peer peer; /* the owner (K2); size 0: nobody was heard here */
@@ -22,20 +19,13 @@ struct links {
     size_t gone_count, gone_room;
 };
 
-struct links *links_new(void *context, void *socket, size_t door)
+struct links *links_new(void *context, void *socket)
 {
     struct links *self = memory_zero(1, sizeof *self);
-    const int linger = 0;
-    char endpoint[64];
 
-    snprintf(endpoint, sizeof endpoint, "inproc://links-%zu", door);
     self->socket = socket;
-    self->monitor = zmq_socket(context, ZMQ_PAIR);
-    if (self->monitor)
-        zmq_setsockopt(self->monitor, ZMQ_LINGER, &linger, sizeof linger);
-    if (!self->monitor ||
-        zmq_socket_monitor(socket, endpoint, ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED) < 0 ||
-        zmq_connect(self->monitor, endpoint) < 0)
+    self->monitor = monitor_open(context, socket);
+    if (!self->monitor)
         links_destroy(&self);
     return self;
 }
@@ -44,9 +34,7 @@ void links_destroy(struct links **self)
 {
     if (!*self)
         return;
-    zmq_socket_monitor((*self)->socket, NULL, 0);
-    if ((*self)->monitor)
-        zmq_close((*self)->monitor);
+    monitor_close((*self)->socket, &(*self)->monitor);
     free((*self)->link);
     free((*self)->gone);
     free(*self);
@@ -62,7 +50,7 @@ static struct link *link_at(struct links *self, int descriptor)
 {
     size_t at = (size_t)descriptor;
 
-    if (descriptor < 0 || descriptor >= DESCRIPTORS_MAX)
+    if (descriptor < 0 || descriptor >= MONITOR_DESCRIPTORS)
         return NULL;
     if (at >= self->room) {
         size_t room = at * 2 + 64;
@@ -82,42 +70,15 @@ static void report(struct links *self, const struct peer *peer)
     self->gone[self->gone_count++] = *peer;
 }
 
-/* Reads one event of the monitor (zmq_socket_monitor(3)): number and descriptor, then the address.
- * False when none waits. */
-static bool read_event(struct links *self, uint16_t *ret_event, int32_t *ret_descriptor)
-{
-    zmq_msg_t frame;
-    int more = 1;
-
-    *ret_event = 0;
-    for (int part = 0; more; part++) {
-        zmq_msg_init(&frame);
-        if (zmq_msg_recv(&frame, self->monitor, ZMQ_DONTWAIT) < 0) {
-            zmq_msg_close(&frame);
-            return false;
-        }
-        more = zmq_msg_more(&frame);
-        if (part == 0 && zmq_msg_size(&frame) == sizeof *ret_event + sizeof *ret_descriptor) {
-            memcpy(ret_event, zmq_msg_data(&frame), sizeof *ret_event);
-            memcpy(ret_descriptor, (const char *)zmq_msg_data(&frame) + sizeof *ret_event,
-                   sizeof *ret_descriptor);
-        }
-        zmq_msg_close(&frame);
-    }
-    return true;
-}
-
 static void read_monitor(struct links *self)
 {
-    int32_t descriptor = -1;
-    uint16_t event;
+    int descriptor;
+    bool open;
 
-    while (read_event(self, &event, &descriptor)) {
-        struct link *link = event ? link_at(self, descriptor) : NULL;
+    while (monitor_next(self->monitor, &descriptor, &open)) {
+        struct link *link = link_at(self, descriptor);
 
-        if (!link)
-            continue;
-        link->open = event == ZMQ_EVENT_ACCEPTED;
+        link->open = open;
         if (link->peer.size)
             report(self, &link->peer);
         link->peer.size = 0;

@@ -16,8 +16,8 @@
 
 struct links;
 
-/* Monitors SOCKET, the ROUTER of door number DOOR, in CONTEXT. NULL when no socket is to be had. */
-struct links *links_new(void *context, void *socket, size_t door);
+/* Monitors SOCKET, a ROUTER, in CONTEXT. NULL when no socket is to be had. */
+struct links *links_new(void *context, void *socket);
 /* Ends the monitoring; call before the ROUTER is closed. NULL-safe. */
 void links_destroy(struct links **self);
 /* The monitor's socket, to poll (owned by the links). */

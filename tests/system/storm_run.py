@@ -11,6 +11,7 @@ from pathlib import Path
 
 import storm_check
 from process import WAIT, wait_for
+from storm_observer import Watchers
 from storm_world import World, children
 
 POINTS = ("before-begin", "statement", "between", "before-commit", "after-commit", "before-report", "after-report",
@@ -43,6 +44,7 @@ class Storm:
         self.world = None
         self.broken = []
         self.tally = {}
+        self.watched = {}
 
     def close(self):
         if self.world:
@@ -170,17 +172,20 @@ class Storm:
             assert time.monotonic() < end, f"waited {WAIT:.0f} s for {world.unsettled()} unsettled rows;" \
                 f" {storm_check.check(world.db, self.folder, final=True)[0][:20]} seed {self.seed}"
             time.sleep(0.1)
+        self.watchers.finish(world.db)
         world.finish()
 
     def run(self):
         random.seed(self.seed)
         self.world = World(self.folder, plans=shuffled(PLANS, 2 * self.kills))
         self.world.start()
+        self.watchers = Watchers(self.world.db)
         self.next_look = max(10, self.kills // 10)
         started = time.monotonic()
         self.blow()
         self.rest()
         self.broken, self.tally = storm_check.check(self.world.db, self.folder, final=True)
+        self.watched = self.watchers.tallies()
         self.seconds = time.monotonic() - started
         return self
 
@@ -193,4 +198,6 @@ class Storm:
                  f"killed: {kinds}", f"taken over by a standby: {world.took_over}", numbers,
                  f"longest time from restart to first dispatch: {longest * 1000:.0f} ms"
                  f" (of {len(world.first_dispatches)})"]
+        for name, tally in self.watched.items():
+            lines.append(f"observer that {name}: " + ", ".join(f"{what} {number}" for what, number in tally.items()))
         return "\n".join(lines + [f"BROKEN: {promise}: {row} {detail}" for promise, row, detail in self.broken])

@@ -33,6 +33,12 @@ def test_nothing_is_lost_or_doubled_by_kills(storm):
     assert storm.tally["dead"] >= storm.world.poisoned, "a poisonous query did not end dead"
 
 
+def test_observers_have_every_row_once_whatever_was_killed(storm):
+    for name, tally in storm.watched.items():
+        assert tally["missing"] == 0 and tally["doubles"] == 0, f"{name}: {tally}"
+        assert tally["runs"] > 1 and tally["live"] > 0, f"{name}: {tally}"
+
+
 @pytest.mark.parametrize("point", [point for point in POINTS if point != "announced"])
 def test_each_named_point_kills_and_loses_nothing(site, point):
     """Once in the first transaction of a run, and once among answers."""
