@@ -31,7 +31,7 @@ def test_package_has_what_it_needs_and_nothing_else():
         names = {name.removeprefix("package/") for name in packed.getnames()}
     library = {f"lib/{path.name}" for path in (SOURCE / "lib").glob("*.js")}
     assert names == library | {"package.json", "README.md", "LICENSE", "index.js", "index.d.ts",
-                               "examples/ask.mjs", "examples/streaming_worker.mjs"}
+                               "examples/ask.mjs", "examples/observe.mjs", "examples/streaming_worker.mjs"}
     assert (SOURCE / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
     version = re.search(r"^project\(tailgate VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text(), re.MULTILINE)
     assert json.loads((SOURCE / "package.json").read_text())["version"] == version.group(1)

@@ -43,13 +43,12 @@ export function service(name) {
   return name;
 }
 
-/** Options of every socket to the gate; LINGER in milliseconds. While nobody listens ZeroMQ itself tries
+/** Options of every socket to the gateway; LINGER in milliseconds. While nobody listens ZeroMQ itself tries
  *  again, five times a second. */
-export function socketOptions(endpoint, linger) {
+export function receiveOptions(endpoint, linger) {
   return {
     linger,
     ipv6: endpoint.includes("["),
-    sendHighWaterMark: 1000,
     receiveHighWaterMark: 1000,
     reconnectInterval: 50,
     reconnectMaxInterval: 200,
@@ -57,4 +56,9 @@ export function socketOptions(endpoint, linger) {
     handshakeInterval: 5000,
     maxMessageSize: 2 * FRAME_SIZE,
   };
+}
+
+/** Those of one that sends, too. */
+export function socketOptions(endpoint, linger) {
+  return { ...receiveOptions(endpoint, linger), sendHighWaterMark: 1000 };
 }
