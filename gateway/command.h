@@ -14,5 +14,6 @@ extern const struct cli_command cmd_pause;
 extern const struct cli_command cmd_resume;
 extern const struct cli_command cmd_drain;
 extern const struct cli_command cmd_doctor;
+extern const struct cli_command cmd_watch;
 
 #endif

@@ -9,8 +9,9 @@ void feed_init(struct feed *self, uint64_t epoch)
     self->mark_us = INT64_MAX;
 }
 
-void feed_start(struct feed *self, int64_t since)
+void feed_start(struct feed *self, int64_t since, int64_t highest)
 {
+    self->highest = highest;
     self->since = since;
     feed_pass(self, since);
 }
@@ -72,7 +73,9 @@ uint64_t feed_mark_number(struct feed *self, int64_t now_us)
 
 struct event_mark feed_mark(const struct feed *self)
 {
-    struct event_mark mark = {.epoch = self->epoch, .since = self->since, .id = self->id};
+    struct event_mark mark = {.epoch = self->epoch,
+                              .since = self->since,
+                              .id = self->id > self->highest ? self->id : self->highest};
 
     memcpy(mark.last, self->last, sizeof mark.last);
     return mark;

@@ -18,6 +18,7 @@ struct feed {
     char epoch[17];              /* names this run: 16 hexadecimal digits */
     uint64_t seq;                /* of the last event */
     int64_t since;               /* rows up to here are not told in this run */
+    int64_t highest;             /* row of the file, ever, when the run began */
     int64_t id;                  /* the highest row that was passed */
     int64_t last[EVENT_DURABLE]; /* E1 */
     int64_t mark_us;             /* when the next mark is due; INT64_MAX: none is */
@@ -27,8 +28,9 @@ struct feed {
 
 /* EPOCH is a random number. */
 void feed_init(struct feed *self, uint64_t epoch);
-/* The run begins behind row SINCE. */
-void feed_start(struct feed *self, int64_t since);
+/* The run begins behind row SINCE, on a file whose highest row ever is HIGHEST: marks say no less,
+ * so that an observer that had more knows that the file was put back to an older one. */
+void feed_start(struct feed *self, int64_t since, int64_t highest);
 /* The number of an event that is published at NOW_US; a mark is due after it. */
 uint64_t feed_number(struct feed *self, int64_t now_us);
 /* Somebody has subscribed at NOW_US: it may have missed what came since its welcome. */

@@ -6,7 +6,7 @@
 #include "gateway/command.h"
 
 static const struct cli_command *const commands[] = {
-    &cmd_init, &cmd_serve, &cmd_work,   &cmd_ask,   &cmd_status,
+    &cmd_init, &cmd_serve, &cmd_work,   &cmd_ask,   &cmd_status, &cmd_watch,
     &cmd_dead, &cmd_pause, &cmd_resume, &cmd_drain, &cmd_doctor};
 #define COMMANDS (sizeof commands / sizeof commands[0])
 

@@ -236,7 +236,7 @@ static int restore(struct server *server)
     server->upkeep.mark = server->upkeep.passed = past.mark;
     server->upkeep.history = past.mark ? 0 : last;
     tail_start_at(server->tail, past.mark);
-    publish_start(&server->publish, past.mark);
+    publish_start(&server->publish, past.mark, last);
     upkeep_init(server, clock_mono_us());
     if (past.unclean)
         log_event(LOG_WARN, "unclean",

@@ -79,8 +79,8 @@ void publish_interrupted(struct publish *self, int64_t now_us, int64_t id, uint3
                          int64_t leased_us);
 /* The attempt of query ID has ended. */
 void publish_forget(struct publish *self, int64_t id);
-/* The run begins behind row SINCE. */
-void publish_start(struct publish *self, int64_t since);
+/* As feed_start(). */
+void publish_start(struct publish *self, int64_t since, int64_t highest);
 /* ROW is committed, and the tail has brought it for the first time (P5). */
 void publish_row(struct publish *self, int64_t now_us, int64_t utc_us, const struct tail_row *row);
 /* Something else has happened. KIND and ABOUT make the topic; NAME, a constant, is what the event

@@ -4,9 +4,9 @@
 
 #define MEMBERS 12 /* that an event has at most */
 
-void publish_start(struct publish *self, int64_t since)
+void publish_start(struct publish *self, int64_t since, int64_t highest)
 {
-    feed_start(&self->feed, since);
+    feed_start(&self->feed, since, highest);
 }
 
 /* Somebody takes rows: then it matters which row is of which kind. */

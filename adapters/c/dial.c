@@ -20,7 +20,8 @@
 #define FRAME_MAX ((int64_t)2 * LIMIT_FRAME_SIZE) /* a query is a row and what rides along */
 #define TURNED_AWAY_MAX 3
 #define CLOSED_US                                                                                  \
-    1000000            /* far more than ZeroMQ takes to try again after a connection was closed */
+    1000000 /* far more than ZeroMQ takes to try again after a connection was closed */
+#define KEEPALIVE_S 10
 #define BEATS_MISSED 3 /* three times any interval that is given here is below ZMTP's 60 s */
 
 void dial_init(struct dial *self, void *context, const char *endpoint, int heartbeat_ms)
@@ -30,6 +31,12 @@ void dial_init(struct dial *self, void *context, const char *endpoint, int heart
                           .heartbeat_ms = heartbeat_ms,
                           .state = DIAL_DOWN,
                           .backoff_us = BACKOFF_FIRST_US};
+}
+
+void dial_listen(struct dial *self, const char *const *topic, size_t count)
+{
+    self->topic = topic;
+    self->topics = count;
 }
 
 static int set_int(void *socket, int option, int value)
@@ -100,6 +107,19 @@ static int set_heartbeat(void *socket, int interval_ms)
     return code;
 }
 
+/* What says nothing for long, and may not be read for long, cannot use ZMTP's heartbeats: their
+ * answers would wait behind the events. So the kernel looks whether the host is there. */
+static int set_listening(const struct dial *self, void *socket)
+{
+    int code = set_int(socket, ZMQ_TCP_KEEPALIVE, 1);
+    code |= set_int(socket, ZMQ_TCP_KEEPALIVE_IDLE, KEEPALIVE_S);
+    code |= set_int(socket, ZMQ_TCP_KEEPALIVE_INTVL, KEEPALIVE_S);
+    code |= set_int(socket, ZMQ_TCP_KEEPALIVE_CNT, BEATS_MISSED);
+    for (size_t i = 0; i < self->topics; i++)
+        code |= zmq_setsockopt(socket, ZMQ_SUBSCRIBE, self->topic[i], strlen(self->topic[i]));
+    return code;
+}
+
 static int configure(const struct dial *self, void *socket)
 {
     const int64_t frame_max = FRAME_MAX;
@@ -114,12 +134,14 @@ static int configure(const struct dial *self, void *socket)
     code |= zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &frame_max, sizeof frame_max);
     if (self->heartbeat_ms > 0)
         code |= set_heartbeat(socket, self->heartbeat_ms);
+    if (self->topics > 0)
+        code |= set_listening(self, socket);
     return code == 0 ? 0 : -errno;
 }
 
 static int open_socket(struct dial *self)
 {
-    self->socket = zmq_socket(self->context, ZMQ_DEALER);
+    self->socket = zmq_socket(self->context, self->topics > 0 ? ZMQ_SUB : ZMQ_DEALER);
     if (!self->socket)
         return -errno;
     int code = configure(self, self->socket);
@@ -137,12 +159,16 @@ static int open_socket(struct dial *self)
  * try again when the other side is a socket of a kind that cannot be spoken to. */
 static enum dial_event hear_loss(struct dial *self, int64_t now_us)
 {
-    if (self->state == DIAL_UP) {
+    bool up = self->state == DIAL_UP;
+    if (up && self->topics == 0) {
         dial_break(self, now_us);
         return DIAL_LOST;
     }
+    self->state = DIAL_CONNECTING;
     self->closed = true;
     self->retry_us = now_us + CLOSED_US;
+    if (up)
+        return DIAL_LOST;
     if (++self->turned_away < TURNED_AWAY_MAX)
         return DIAL_NOTHING;
     dial_drop(self, now_us);

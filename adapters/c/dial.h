@@ -1,4 +1,4 @@
-/* The way to a gate, as worker and client share it: one DEALER socket at a time.
+/* The way to a gateway, as worker, client and observer share it: one socket at a time.
  *
  *   DOWN ──retry_us──▶ CONNECTING ──handshake──▶ UP
  *    ▲                  │  ▲   │                  │
@@ -6,8 +6,10 @@
  *    │       ZeroMQ tries again            │      │
  *    └── back-off, fresh socket ───────────┴──────┘ connection lost, or dial_drop()
  *
- * One socket is one connection: what was left in it when the connection ended goes with it, and
- * nothing that the next connection brings can be about this one. */
+ * A DEALER socket is one connection: what was left in it when the connection ended goes with it,
+ * and nothing that the next connection brings can be about this one. A SUB socket (dial_listen())
+ * stays when its connection is lost, for what is left in it is still to be read: it is CONNECTING
+ * then. */
 #ifndef TAILGATE_ADAPTERS_C_DIAL_H
 #define TAILGATE_ADAPTERS_C_DIAL_H
 
@@ -22,9 +24,11 @@
 enum dial_state { DIAL_DOWN, DIAL_CONNECTING, DIAL_UP };
 
 struct dial {
-    void *context;        /* ZeroMQ's; borrowed */
-    const char *endpoint; /* borrowed */
-    int heartbeat_ms;     /* ZMTP's own, for a protocol that has none; 0: none */
+    void *context;            /* ZeroMQ's; borrowed */
+    const char *endpoint;     /* borrowed */
+    int heartbeat_ms;         /* ZMTP's own, for a protocol that has none; 0: none */
+    const char *const *topic; /* what a SUB socket is subscribed to; borrowed */
+    size_t topics;            /* 0: it is a DEALER */
     enum dial_state state;
     void *socket; /* NULL while DOWN */
     struct link_monitor monitor;
@@ -46,6 +50,9 @@ enum dial_event {
 
 /* DOWN; connects at its first dial_next(). ENDPOINT is borrowed for good. */
 void dial_init(struct dial *self, void *context, const char *endpoint, int heartbeat_ms);
+/* Makes it a SUB socket that is subscribed to COUNT topics (at least one), borrowed for good. Call
+ * it before the first dial_next(). */
+void dial_listen(struct dial *self, const char *const *topic, size_t count);
 /* Closes it; what was handed to ZeroMQ is still sent for a second. May be called twice. */
 void dial_done(struct dial *self);
 /* Connects when that is due, and tells what became of the connection. Never blocks. */

@@ -13,7 +13,7 @@
 
 #include "adapters/c/tailgate.h"
 
-#define LOOP_ITEMS 2 /* items to poll of one member at most */
+#define LOOP_ITEMS 3 /* items to poll of one member at most */
 
 /* What a member can do; each is called in the loop's thread and never blocks. */
 struct loop_calls {

@@ -1,33 +1,45 @@
-/* libtailgate: workers and clients of a Tailgate gateway, over ZeroMQ.
+/* libtailgate: workers, clients and observers of a Tailgate gateway, over ZeroMQ.
  *
- *   worker    takes queries from the gateway and answers them   (MDP/0.2, ZeroMQ RFC 18, worker
- * side) client    asks a service through the gateway                (MDP/0.2, client side)
+ *   worker    takes queries from the gateway and answers them    (MDP/0.2, ZeroMQ RFC 18)
+ *   client    asks a service through the gateway                 (MDP/0.2, client side)
+ *   observer  is told every row of the bridge, and what happens  (SUB, and MDP/0.2 for what
+ *             around them                                        was missed)
  *
  * The frames are those of proto/WIRE.md (installed as share/doc/tailgate/WIRE.md). The pages
- * libtailgate(3), tailgate_worker(3) and tailgate_client(3) are a tour with examples.
+ * libtailgate(3), tailgate_worker(3), tailgate_client(3) and tailgate_observer(3) are a tour with
+ * examples.
  *
  * What the library does by itself: a thread of its own connects, registers, sends and expects
  * heartbeats, and connects afresh, with a growing pause, when the gateway is gone. So a call of
  * yours that blocks for ten minutes looks neither dead nor gone. A worker tells a gateway that came
  * back what it still holds, and sends again the answers of which it cannot know whether they
- * arrived; a client sends again the requests that have no answer yet.
+ * arrived; a client sends again the requests that have no answer yet; an observer has replayed what
+ * it missed.
  *
- * Errors       A function that can fail returns 0 or a negative enum tailgate_error; out-parameters
- *              come last and are untouched on failure. The loss of the gateway is no error but an
- *              event: the library goes on trying.
- * Ownership    What a function called _new or one with a ret_ parameter hands over is yours, to be
- *              given to the _destroy function of its type, which sets your pointer to NULL and
- * takes a NULL. Texts and bytes that you pass are copied. What an accessor returns is borrowed from
- * its object. Threads      Any function may be called from any thread, and several threads may
- * share a worker or a client. An object must not be used by one thread while another destroys it;
- * one query, request or reply is for one thread at a time. Blocking     A function that takes a
- * time-out may block, and no other does, except _destroy, tailgate_worker_stop() and
- * tailgate_loop_destroy(), each of which says for how long. Time-outs are milliseconds: 0 returns
- * at once, -1 waits for ever. Signals      The library's thread blocks all signals. It installs no
- * handler. Fork         A child of fork() must call nothing of this library on objects of its
- * parent; exec, and posix_spawn(), are fine: every descriptor is closed then. Memory       Out of
- * memory ends the process with a line on stderr, as libzmq does. State        There is none outside
- * the objects: two libraries in one process may both use it. */
+ * Errors: a function that can fail returns 0 or a negative enum tailgate_error; out-parameters come
+ * last and are untouched on failure. The loss of the gateway is no error but an event: the library
+ * goes on trying.
+ *
+ * Ownership: what a function called _new or one with a ret_ parameter hands over is yours, to be
+ * given to the _destroy function of its type, which sets your pointer to NULL and takes a NULL.
+ * Texts and bytes that you pass are copied. What an accessor returns is borrowed from its object.
+ *
+ * Threads: any function may be called from any thread, and several threads may share a worker or a
+ * client. An object must not be used by one thread while another destroys it; one query, request or
+ * reply is for one thread at a time, and so are the events of an observer.
+ *
+ * Blocking: a function that takes a time-out may block, and no other does, except _destroy,
+ * tailgate_worker_stop() and tailgate_loop_destroy(), each of which says for how long. Time-outs
+ * are milliseconds: 0 returns at once, -1 waits for ever.
+ *
+ * Signals: the library's thread blocks all signals. It installs no handler.
+ *
+ * Fork: a child of fork() must call nothing of this library on objects of its parent; exec, and
+ * posix_spawn(), are fine: every descriptor is closed then.
+ *
+ * Memory: out of memory ends the process with a line on stderr, as libzmq does.
+ *
+ * State: there is none outside the objects: two libraries in one process may both use it. */
 #ifndef TAILGATE_H
 #define TAILGATE_H
 
@@ -59,14 +71,14 @@ TAILGATE_API const char *tailgate_version(void);
 
 /* --- the thread --- */
 
-/* The library's thread. Every worker and client has one of its own unless it is given one: many
- * workers of one process are better put on one (about three hundred at most). */
+/* The library's thread. Every worker, client and observer has one of its own unless it is given
+ * one: many workers of one process are better put on one (about three hundred at most). */
 struct tailgate_loop;
 
 /* TAILGATE_NO_RESOURCES when there is no thread or descriptor for it. */
 TAILGATE_API int tailgate_loop_new(struct tailgate_loop **ret_loop);
-/* Ends it. The workers and clients on it must have been destroyed. What ZeroMQ has not sent yet is
- * sent for up to a second, for which this blocks. */
+/* Ends it. Who is on it must have been destroyed. What ZeroMQ has not sent yet is sent for up to
+ * a second, for which this blocks. */
 TAILGATE_API void tailgate_loop_destroy(struct tailgate_loop **self);
 
 /* --- what happened --- */
@@ -291,8 +303,8 @@ struct tailgate_observer;
 /* Zero everything that is not to be said, but `after`. Copied. */
 struct tailgate_observer_options {
     const char *endpoint; /* of the events: "ipc:///path/bridge.db-gate/events"; must be given */
-    const char *gate;     /* the gate's, from which missed rows are replayed. NULL: gaps are only told
-                           * (LOST), and after and since cannot be said */
+    const char *gate; /* the gate's, from which missed rows are replayed. NULL: gaps are only told
+                       * (LOST), and after and since cannot be said */
     const char *const *kinds; /* COUNT kinds of events, "query" …; count 0: all */
     size_t kind_count;
     const char *conversation; /* only this one's events; NULL: all */
@@ -309,12 +321,14 @@ struct tailgate_observer_options {
 enum tailgate_observed_kind {
     TAILGATE_OBSERVED_EVENT = 1, /* an event: kind, json, id */
     TAILGATE_OBSERVED_REPAIRED,  /* count rows had been missed; they have all just been given */
-    TAILGATE_OBSERVED_LOST,      /* count events were lost for good: no rows, or there is no gate */
-    TAILGATE_OBSERVED_UP,        /* connected to the events; text: a new run of the gateway, or "" */
-    TAILGATE_OBSERVED_AWAY,      /* the gateway is gone, or cannot replay; text says why. It is
-                                  * tried again */
-    TAILGATE_OBSERVED_RESET      /* the file was put back to an older one: from here on its rows
-                                  * count, id is the highest */
+    TAILGATE_OBSERVED_LOST, /* count events were lost for good: no rows, or rows that are not in
+                             * the file any more, or there is no gate. Marks of the gateway
+                             * count. 0: some may be, it is not known how many */
+    TAILGATE_OBSERVED_UP,   /* connected to the events; text: a new run of the gateway, or "" */
+    TAILGATE_OBSERVED_AWAY, /* the gateway is gone, or cannot replay; text says why. It is
+                             * tried again */
+    TAILGATE_OBSERVED_RESET /* the file was put back to an older one: from here on its rows
+                             * count, id is the highest */
 };
 
 /* Borrowed until the next call of tailgate_observer_next(). */
@@ -332,10 +346,13 @@ struct tailgate_observed {
 /* Makes an observer and returns at once: it connects and subscribes in the background. What it
  * gives: every row of the kinds, conversation and service, whoever wrote it, exactly once, in the
  * order of ids within a kind, whatever is lost on the way and however often either side restarts;
- * other events as they come. Errors as of a worker; TAILGATE_INVALID also for an unknown kind, and
- * for after or since without gate. */
+ * other events as they come, but gateway/mark and gateway/welcome, which are for the library.
+ * Without gate a row may be missing (LOST), or given again after a restart of the gateway (RESET).
+ * Errors as of a worker; TAILGATE_INVALID also for an unknown kind, for a conversation above 200
+ * bytes, for after or since without gate, and for since with after above 0. */
 TAILGATE_API int tailgate_observer_new(const struct tailgate_observer_options *options,
                                        struct tailgate_observer **ret_observer);
+/* Blocks as tailgate_loop_destroy() does when the thread is its own. */
 TAILGATE_API void tailgate_observer_destroy(struct tailgate_observer **self);
 /* Waits up to TIMEOUT_MS for the next one. TAILGATE_TIMED_OUT. Who does not call this loses nothing
  * but what is no row. */
@@ -344,7 +361,8 @@ TAILGATE_API int tailgate_observer_next(struct tailgate_observer *self, int time
 /* A descriptor that is readable while tailgate_observer_next() has something to give. */
 TAILGATE_API int tailgate_observer_fd(const struct tailgate_observer *self);
 /* The row up to which everything was given: `after` for the next observer. TAILGATE_FROM_NOW while
- * that is not known. */
+ * that is not known. Rows above it may have been given, too: of several kinds, half a second may
+ * pass until it is known that nothing is missing between them. */
 TAILGATE_API int64_t tailgate_observer_position(const struct tailgate_observer *self);
 
 #ifdef __cplusplus

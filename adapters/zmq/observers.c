@@ -111,7 +111,7 @@ static void count(struct observers *self, struct span text, bool begins)
     if (text.size > SUBSCRIPTION_MAX)
         return;
     self->subscriptions += step;
-    for (int kind = 0; kind < TOPIC_KINDS; kind++)
+    for (enum topic_kind kind = 0; kind < TOPIC_KINDS; kind++)
         if (can_match(text, kind))
             self->wanting[kind] += step;
 }

@@ -8,7 +8,7 @@
  *
  *  O2. What the one before on the same descriptor had said, and is read only then, is booked to the
  *      one that is there: such a subscription counts until that one closes. It costs an event that
- *      nobody takes, no more.
+ *      nobody takes, or, behind a flood, the connection, which its owner makes again; no more.
  *
  *  O3. XPUB itself makes ends of subscriptions, without a descriptor, when a connection has closed.
  *      The monitor has told of that already; they mean nothing here.

@@ -59,6 +59,7 @@ def test_cmake_installs_the_library_for_the_system_and_its_examples(site):
 def test_types_hold_and_serve_who_uses_them(site, source):
     user = site.folder / "user.py"
     user.write_text("""
+import datetime
 import tailgate
 
 @tailgate.worker("law")
@@ -71,6 +72,17 @@ async def ask() -> str:
             print(piece if isinstance(piece, str) else piece.sources)
         return (await client.ask("law", {"question": "What?"}, timeout=1.5)).text
 
+async def watch(since: datetime.datetime) -> int:
+    async with tailgate.AsyncObserver(db="bridge.db", since=since, notice=print) as observer:
+        async for event in observer:
+            return event.id + len((await observer.next(timeout=1.5)).kind)
+    return 0
+
+with tailgate.Observer("ipc:///events", gate="ipc:///gate", kinds=["query"], after={"query": 7}) as observer:
+    texts = [str(event.data["text"]) for event in observer]
+    with tailgate.Observer("ipc:///events", gate="ipc:///gate", after=observer.position) as after:
+        print(after.next().topic, after.lost + after.repaired)
+
 with tailgate.Client("ipc:///gate") as client:
     client.ask("law", 7)  # the one error
 """)
@@ -79,7 +91,7 @@ with tailgate.Client("ipc:///gate") as client:
     done = subprocess.run([str(word) for word in [*mypy, user]], capture_output=True, text=True, timeout=WAIT,
                           env=environment(MYPYPATH=str(source)), check=False)
     errors = [line for line in done.stdout.splitlines() if ": error:" in line]
-    assert len(errors) == 1 and "user.py:15" in errors[0], done.stdout + done.stderr
+    assert len(errors) == 1 and "user.py:27" in errors[0], done.stdout + done.stderr
 
 
 def test_everything_public_is_explained(source):
@@ -109,7 +121,7 @@ def example(site, name, *words):
     return program
 
 
-@pytest.mark.parametrize("name", ["streaming_worker.py", "ask.py", "async_ask.py"])
+@pytest.mark.parametrize("name", ["streaming_worker.py", "ask.py", "async_ask.py", "observe.py"])
 def test_example_explains_itself_when_it_is_called_without_words(name):
     done = subprocess.run([PYTHON, EXAMPLES / name], capture_output=True, text=True, env=library_environment(),
                           timeout=WAIT, check=False)

@@ -495,6 +495,33 @@ static void two_connections_take_turns(void **state)
     assert_string_equal(heard(world), "a:x b:x a:x");
 }
 
+static void request_has_its_turn_when_the_earlier_ones_have_their_replies(void **state)
+{
+    static const struct envelope none = {0};
+    struct world *world = *state;
+    const struct peer peer = peer_of('a');
+    const struct client_request request = {.peer = &peer,
+                                           .protocol = CLIENT_MDP_02,
+                                           .envelope = &none,
+                                           .service = span_str("tailgate.replay")};
+    struct client_parcel parcel;
+    uint64_t number;
+
+    ask(world, 'a', "one", 1);
+    number = clients_hear(world->clients, &request);
+    assert_int_equal(clients_turn(world->clients, number, &parcel), CLIENTS_WAITS);
+    clients_end(world->clients, 1, span_str("1"));
+    assert_string_equal(heard(world), "a:1");
+    assert_int_equal(clients_turn(world->clients, number, &parcel), CLIENTS_TURN);
+    assert_int_equal(parcel.peer->id[0], 'a');
+    assert_true(span_is(parcel.service, "tailgate.replay"));
+    clients_reply(world->clients, number, 0, span_str("end"));
+    assert_int_equal(clients_turn(world->clients, number, &parcel), CLIENTS_GONE);
+    number = clients_hear(world->clients, &request);
+    clients_closed(world->clients, &peer);
+    assert_int_equal(clients_turn(world->clients, number, &parcel), CLIENTS_GONE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -522,6 +549,7 @@ int main(void)
         T(a_connection_that_takes_nothing_for_long_is_cut),
         T(a_connection_that_is_gone_loses_its_reply_which_is_named),
         T(two_connections_take_turns),
+        T(request_has_its_turn_when_the_earlier_ones_have_their_replies),
 #undef T
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -64,7 +64,9 @@ static int tear_down(void **state)
 
 static void given_door(void)
 {
-    assert_int_equal(events_bind(events, ipc, false), (int)events_doors(events));
+    int door = (int)events_doors(events);
+
+    assert_int_equal(events_bind(events, ipc, false), door);
 }
 
 /* Waits until an endpoint or its monitor has something to say, and hears it. */
@@ -299,7 +301,7 @@ static void frames_behind_the_first_are_subscriptions_too(void **state)
 
 static void expect_wanted(const char *kinds)
 {
-    for (int kind = 0; kind < TOPIC_KINDS; kind++) {
+    for (enum topic_kind kind = 0; kind < TOPIC_KINDS; kind++) {
         bool expected = strstr(kinds, topic_name(kind)) != NULL;
         if (events_wanted(events, kind) != expected)
             fail_msg("%s is%s wanted", topic_name(kind), expected ? " not" : "");

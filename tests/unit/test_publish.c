@@ -395,7 +395,7 @@ static void expect_row(const char *topic, int64_t id, int64_t prev)
 static void rows_name_the_one_before_of_their_kind(void **state)
 {
     (void)state;
-    publish_start(&publish, 10);
+    publish_start(&publish, 10, 10);
     given_observer();
     row(11, QUERY);
     row(12, RESPONSE);
@@ -412,7 +412,7 @@ static void rows_name_the_one_before_of_their_kind(void **state)
 static void rows_that_nobody_heard_lie_before_what_the_next_one_names(void **state)
 {
     (void)state;
-    publish_start(&publish, 10);
+    publish_start(&publish, 10, 10);
     row(11, QUERY);
     row(12, "hello");
     given_observer();
@@ -442,6 +442,21 @@ static void mark_follows_the_last_event_and_is_repeated(void **state)
     }
 }
 
+static void mark_says_no_less_than_the_file_had_when_the_run_began(void **state)
+{
+    struct event_mark mark;
+
+    (void)state;
+    publish_start(&publish, 10, 20);
+    row(11, QUERY);
+    mark = feed_mark(&publish.feed);
+    assert_int_equal(mark.id, 20);
+    assert_int_equal(mark.since, 10);
+    row(21, QUERY);
+    mark = feed_mark(&publish.feed);
+    assert_int_equal(mark.id, 21);
+}
+
 static void nobody_there_is_no_mark(void **state)
 {
     (void)state;
@@ -468,6 +483,7 @@ int main(void)
         WITH_OBSERVERS(rows_name_the_one_before_of_their_kind),
         WITH_OBSERVERS(rows_that_nobody_heard_lie_before_what_the_next_one_names),
         WITH_OBSERVERS(mark_follows_the_last_event_and_is_repeated),
+        WITH_OBSERVERS(mark_says_no_less_than_the_file_had_when_the_run_began),
         WITH_OBSERVERS(nobody_there_is_no_mark),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

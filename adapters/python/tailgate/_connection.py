@@ -1,4 +1,5 @@
-"""One connection after another to the gate: a DEALER socket with a monitor, and what becomes of it.
+"""One connection after another to a gateway: a DEALER socket to its gate, or a SUB socket to its events, with a
+monitor, and what becomes of it.
 
     DOWN ──back-off──▶ CONNECTING ──handshake──▶ UP
      ▲                  │  ▲   │                  │
@@ -15,7 +16,7 @@ import enum
 import math
 import random
 import struct
-from typing import TYPE_CHECKING, Any, Callable, List, Optional
+from typing import TYPE_CHECKING, Any, Callable, List, Optional, Sequence
 
 import zmq
 
@@ -46,15 +47,17 @@ class Event(enum.Enum):
 
 
 class Connection:
-    def __init__(self, context: Context, find: Callable[[], str], probe: bool = False) -> None:
+    def __init__(self, context: Context, find: Callable[[], str], probe: bool = False,
+                 subscriptions: Sequence[bytes] = ()) -> None:
         """FIND says where to connect, each time. PROBE: for a protocol without heartbeats of its own, ZeroMQ's
-        notice that a host has vanished."""
+        notice that a host has vanished. With SUBSCRIPTIONS it is a SUB socket, and nothing can be sent."""
         self.up = False
         self.endpoint = ""
         self.reason = ""             # of WAITING, where there is one
         self._context = context
         self._find = find
         self._probe = probe
+        self._subscriptions = subscriptions
         self._socket: Optional[Socket] = None
         self._monitor: Optional[Socket] = None
         self._told = False           # WAITING was said since it was last up
@@ -134,7 +137,7 @@ class Connection:
 
     def _open(self) -> None:
         self.endpoint = self._find()
-        self._socket = socket = self._context.socket(zmq.DEALER)
+        self._socket = socket = self._context.socket(zmq.SUB if self._subscriptions else zmq.DEALER)
         options: dict[int, Any] = {
             zmq.LINGER: LINGER_MS, zmq.SNDHWM: QUEUE, zmq.RCVHWM: QUEUE, zmq.MAXMSGSIZE: 2 * FRAME_MAX,
             zmq.RECONNECT_IVL: 50, zmq.RECONNECT_IVL_MAX: 200, zmq.CONNECT_TIMEOUT: 5000,
@@ -143,6 +146,8 @@ class Connection:
             options.update({zmq.HEARTBEAT_IVL: 5000, zmq.HEARTBEAT_TIMEOUT: 15000, zmq.HEARTBEAT_TTL: 30000})
         for option, value in options.items():
             socket.setsockopt(option, value)
+        for start in self._subscriptions:
+            socket.setsockopt(zmq.SUBSCRIBE, start)
         self._monitor = socket.get_monitor_socket(WATCHED)
         socket.connect(self.endpoint)
 

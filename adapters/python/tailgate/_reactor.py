@@ -23,7 +23,7 @@ class Reactor:
 
     def __init__(self, context: Context, connection: Connection, name: str) -> None:
         self.name = name
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self.thread = threading.Thread(target=self._run, name=name, daemon=True)
         self.context = context
         self.connection = connection
         self.ended = False
@@ -54,6 +54,10 @@ class Reactor:
         """True when it waits for ZeroMQ to take more."""
         return False
 
+    def reading(self) -> bool:
+        """False while it takes nothing from the connection."""
+        return True
+
     def signalled(self, number: int) -> None:
         """A signal has come (`alarm` may be the process's wake-up descriptor)."""
 
@@ -63,11 +67,11 @@ class Reactor:
     # From any thread.
 
     def start(self) -> None:
-        self._thread.start()
+        self.thread.start()
 
     def join(self) -> None:
-        if self._thread.ident is not None:  # it was started
-            self._thread.join()
+        if self.thread.ident is not None:  # it was started
+            self.thread.join()
 
     def post(self, action: Callable[[], None]) -> bool:
         """Has ACTION done on this thread, soon. False when the thread has ended, or is about to."""
@@ -111,7 +115,8 @@ class Reactor:
         poller = zmq.Poller()
         poller.register(self._wake, zmq.POLLIN)
         for number, item in enumerate(self.connection.sockets()):
-            poller.register(item, zmq.POLLIN | (zmq.POLLOUT if number == 1 and self.blocked() else 0))
+            ways = zmq.POLLIN if number == 0 or self.reading() else 0  # the monitor is always heard
+            poller.register(item, ways | (zmq.POLLOUT if number == 1 and self.blocked() else 0))
         due = min(self.due(), self.connection.due() if self.wanted() else math.inf)
         poller.poll(None if due == math.inf else max(0, math.ceil((due - time.monotonic()) * 1000)))
         try:
