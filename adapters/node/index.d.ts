@@ -208,8 +208,8 @@ export class Observer extends EventEmitter implements AsyncIterable<BridgeEvent>
   readonly position: number | null;
   /** How many rows a replay brought because their events had been missed. */
   readonly repaired: number;
-  /** How many numbers of events were left out that no repair brought (the gateway's own marks among them). Counted
-   *  only when all kinds, conversations and services are observed. */
+  /** How many numbers of events were left out that no repair brought, the gateway's own marks among them, and rows
+   *  that a fresh run told again. Counted only when all kinds, conversations and services are observed. */
   readonly lost: number;
 
   /** Ends it, and the loop: what still waits is not given. */

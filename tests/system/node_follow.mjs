@@ -97,10 +97,14 @@ function world(random) {
   const start = random.of(["now", "after", "since", "positions"]);
   const highest = gateway.rows.at(-1)?.id ?? 0;
   const begin = Object.fromEntries(kinds.map((kind) => [kind, null]));
-  if (start === "after" && highest >= 5) want.after = Object.fromEntries(kinds.map((kind) => [kind, (begin[kind] = 5)]));
-  if (start === "positions" && highest > 0)
-    want.after = Object.fromEntries(kinds.map((kind) => [kind, (begin[kind] = random.below(highest))]));
-  if (start === "since") want.since = String(kinds.reduce((row, kind) => (begin[kind] = row), random.below(highest + 1)));
+  const beginAt = (rowOf) => Object.fromEntries(kinds.map((kind) => [kind, (begin[kind] = rowOf())]));
+  if (start === "after" && highest >= 5) want.after = beginAt(() => 5);
+  if (start === "positions" && highest > 0) want.after = beginAt(() => random.below(highest));
+  if (start === "since") {
+    const row = random.below(highest + 1);
+    beginAt(() => row);
+    want.since = String(row);
+  }
 
   const given = Object.fromEntries(kinds.map((kind) => [kind, []]));
   const upto = { ...want.after };
@@ -116,10 +120,15 @@ function world(random) {
     Object.assign(upto, item.upto);
   }, (name, value) => { told[name] += name === "repaired" ? value.rows : value; });
 
-  let connected = false;
+  // One connection all the time, to everything: then what is lost for good is known to the last event.
+  const steady = !want.kinds && !want.conversation && !want.service && random.chance(0.5);
+  let connected = false, lost = 0;
   const hear = (frames, surely = false) => {
-    if (!surely && random.chance(loss)) return;
     const topic = String(frames[0]);
+    if (!surely && random.chance(loss)) {
+      lost += kinds.includes(topic.split("/")[0]) ? 0 : 1;
+      return;
+    }
     const start = want.conversation === undefined ? "" : topicOf("", want.conversation).slice(1);
     const subscribed = topic.startsWith("gateway/") || (topic.split("/")[1].startsWith(start) &&
       (want.kinds?.includes(topic.split("/")[0]) ?? true));
@@ -137,7 +146,7 @@ function world(random) {
     for (const kind of kinds) begin[kind] ??= want.conversation ? Math.max(...kinds.map((k) => mark.last[k])) :
       mark.last[kind];
     hear([bytes(`gateway/welcome ${JSON.stringify(mark)}`)], true);
-    if (random.chance(0.3)) gateway.publish(); // before the subscription arrives
+    if (!steady && random.chance(0.3)) gateway.publish(); // before the subscription arrives
     gateway.hear = hear;
   };
 
@@ -179,6 +188,13 @@ function world(random) {
       gateway.start(Math.max(0, gateway.id - random.below(8)));
     },
   };
+  if (steady) {
+    while (gateway.id < highest) gateway.publish();
+    connect();
+    steps.partial();
+    delete steps.connection;
+    delete steps.restart;
+  }
   const names = Object.keys(steps);
   const weights = { publish: 6, replay: 6, write: 6, mark: 2 };
   const bag = names.flatMap((name) => Array(weights[name] ?? 1).fill(name));
@@ -199,6 +215,7 @@ function world(random) {
   }
   for (const kind of kinds) assert.deepEqual(given[kind], rowsUpTo(kind, Infinity), `all of ${kind}`);
   assert.deepEqual([told.repaired, told.lost], [follower.repaired, follower.lost]);
+  if (steady) assert.equal(follower.lost, lost);
   return Object.values(given).reduce((sum, rows) => sum + rows.length, 0);
 }
 

@@ -1,16 +1,17 @@
 // An observer for the tests: `node node_observer.mjs OPTIONS`. Prints a JSON array for each event, [kind, id, replayed,
-// text], and lines for all else. OPTIONS are those of the Observer and `until` (the last event: its id, or its kind), `hold`
-// (the name of a file that is waited for at the first event), `abort` (milliseconds). "at" is its position.
+// text], and lines for all else; "at" is its position. OPTIONS are those of the Observer and `until` (the last event:
+// its id), `hold` (the name of a file that is waited for at the first event), `abort` (milliseconds).
 import { existsSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { Observer } from "tailgate";
 
 const { until, hold, abort, ...options } = JSON.parse(process.argv[2]);
 if (abort) options.signal = AbortSignal.timeout(abort);
-const observer = new Observer(options);
+let observer;
+process.on("SIGTERM", () => observer.close());
+observer = new Observer(options);
 for (const name of ["up", "away", "refused", "repaired", "lost", "reset"])
   observer.on(name, (value) => console.log(`${name} ${typeof value === "string" ? value : JSON.stringify(value)}`));
-process.on("SIGTERM", () => observer.close());
 
 let at = null;
 setInterval(() => {
@@ -23,7 +24,7 @@ try {
     if (!held) console.log("held");
     for (; !held; held = existsSync(hold)) await pause(10);
     console.log(JSON.stringify([event.kind, event.id, event.replayed, event.data.text ?? null]));
-    if (event.id === until || event.kind === until) break;
+    if (event.id === until) break;
   }
 } catch (error) {
   console.log(`failed ${error.name}`);

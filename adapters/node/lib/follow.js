@@ -102,7 +102,8 @@ export class Follower {
 
   #push(entry) {
     if (this.#page && this.#waiting.length >= ROOM) {
-      if (entry.event) this.#missed++;
+      this.#suspects += this.#missed + (entry.event ? 1 : 0); // its replay may come before anything else does
+      this.#missed = 0;
       const rows = entry.mark ? entry.mark.last : { [entry.event.kind]: entry.event.id };
       for (const kind of this.#kinds) this.#known[kind] = Math.max(this.#known[kind] ?? 0, rows[kind] ?? 0);
       return;
@@ -176,7 +177,7 @@ export class Follower {
   // Everything that was published before MARK is given.
   #takeMark(mark) {
     this.#cover(this.#kinds, mark.id);
-    if (this.#suspects === 0) return;
+    if (this.#suspects === 0 || this.#behind(this.#known)) return;
     this.lost += this.#suspects;
     this.#tell("lost", this.#suspects);
     this.#suspects = 0;
