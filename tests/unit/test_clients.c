@@ -551,7 +551,6 @@ int main(void)
         T(two_connections_take_turns),
         T(request_has_its_turn_when_the_earlier_ones_have_their_replies),
 #undef T
-#undef T(request_has_its_turn_when_the_earlier_ones_have_their_replies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
