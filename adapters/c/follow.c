@@ -88,10 +88,13 @@ static void count_one(struct follow *self, uint64_t seq)
         self->seq = seq;
 }
 
-/* The last row of HEARD's run that has been told, as far as the file goes. */
-static int64_t end_of(const struct heard *mark)
+/* The last row that the run has passed: no row of any kind lies between it and that kind's last. */
+static int64_t passed(const struct heard *mark)
 {
-    return mark->id > mark->since ? mark->id : mark->since;
+    int64_t most = mark->since;
+    for (int kind = 0; kind < HEARD_DURABLE; kind++)
+        most = mark->last[kind] > most ? mark->last[kind] : most;
+    return most;
 }
 
 static int64_t highest(const struct follow *self)
@@ -111,7 +114,7 @@ static void take_run(struct follow *self, const struct heard *mark)
 {
     bool first = self->epoch[0] == '\0';
     int64_t had = highest(self);
-    int64_t again = (had < end_of(mark) ? had : end_of(mark)) - mark->since;
+    int64_t again = (had < passed(mark) ? had : passed(mark)) - mark->since;
     snprintf(self->epoch, sizeof self->epoch, "%s", mark->epoch);
     self->since = mark->since;
     self->suspect = self->suspect || !first;
@@ -134,10 +137,10 @@ static void take_numbers(struct follow *self, const struct heard *mark)
     count_up_to(self, welcome ? mark->seq : mark->seq - 1);
     if (mark->seq > self->seq)
         self->seq = mark->seq;
-    if (!welcome)
-        return;
-    self->sure = false; /* the subscription has come after what was told next */
-    follow_tell(self, TAILGATE_OBSERVED_UP, 0, 0, text);
+    if (welcome)
+        self->sure = false; /* the subscription has come after what was told next */
+    if (welcome || text[0]) /* who comes before the gateway has a welcome hears of the run later */
+        follow_tell(self, TAILGATE_OBSERVED_UP, 0, 0, text);
 }
 
 /* --- marks and rows --- */
@@ -196,31 +199,34 @@ static unsigned behind(const struct follow *self, const struct heard *mark, int6
     return kinds;
 }
 
-/* The run's rows end before ours. */
+/* The run's file has never reached the rows that we have. */
 static bool is_put_back(const struct follow *self, const struct heard *mark)
 {
-    return self->suspect && end_of(mark) < highest(self);
+    return self->suspect && mark->id < highest(self);
+}
+
+static void go_back(struct follow *self, const struct heard *mark)
+{
+    for (int kind = 0; kind < HEARD_DURABLE; kind++) {
+        if (self->had[kind] > passed(mark))
+            self->had[kind] = passed(mark);
+    }
+    follow_tell(self, TAILGATE_OBSERVED_RESET, 0, mark->id, "");
 }
 
 static void take_mark(struct follow *self, const struct heard *mark)
 {
     unsigned rows = self->setup.kinds & FOLLOW_ROWS;
     int64_t after = 0, upto = 0;
-    bool odd = is_put_back(self, mark);
+    if (is_put_back(self, mark))
+        go_back(self, mark);
     self->suspect = false;
-    if (odd && self->setup.can_replay) {
-        follow_check(self, highest(self));
-        follow_hold(self, mark);
-        return;
-    }
-    if (odd)
-        follow_reset(self, mark);
-    if (self->history && begin_history(self, end_of(mark))) {
+    if (self->history && begin_history(self, mark->id)) {
         follow_hold(self, mark);
         return;
     }
     if (rows != 0 && follow_position(self) == FOLLOW_UNKNOWN)
-        follow_raise(self, rows, end_of(mark));
+        follow_raise(self, rows, passed(mark));
     unsigned kinds = behind(self, mark, &after, &upto);
     if (kinds != 0 && self->setup.can_replay && follow_replay(self, kinds, after, upto)) {
         follow_hold(self, mark);
@@ -228,18 +234,9 @@ static void take_mark(struct follow *self, const struct heard *mark)
     }
     if (kinds != 0)
         lose(self);
-    follow_raise(self, rows, end_of(mark));
+    follow_raise(self, rows, passed(mark));
     settle(self);
     self->sure = self->setup.everything && mark->kind == HEARD_MARK;
-}
-
-void follow_reset(struct follow *self, const struct heard *mark)
-{
-    for (int kind = 0; kind < HEARD_DURABLE; kind++) {
-        if (self->had[kind] > end_of(mark))
-            self->had[kind] = end_of(mark);
-    }
-    follow_tell(self, TAILGATE_OBSERVED_RESET, 0, end_of(mark), "");
 }
 
 static void give(const struct follow *self, const struct heard *heard)

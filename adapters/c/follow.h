@@ -6,9 +6,6 @@
  *   LIVE ──────────────────────────────────────▶ REPLAY ──────────────────────────▶ LIVE, with
  *    ▲    the first welcome, when there is        │  ▲                             what was held
  *    │    a history to begin with                 └──┘ FINAL with `more`: the next page
- *    │
- *    └── CHECK: another run whose rows end before ours. Either the file was put back to an older
- *        one, or that run has not told again yet what was not settled: the file says which.
  *
  * Invariants
  *   1. had[kind]: every row of that kind up to here that is wanted was given, and none above. So a
@@ -32,7 +29,8 @@
 #define FOLLOW_PAGE_SIZE (64u << 20) /* and their bytes; the gateway stops at 4 MiB */
 #define FOLLOW_UNKNOWN TAILGATE_FROM_NOW
 
-/* Something to be given; spans are borrowed for the call. Of UP only when a welcome came. */
+/* Something to be given; spans are borrowed for the call. Of UP only when a welcome or a new run
+ * came. */
 struct follow_gift {
     enum tailgate_observed_kind kind;
     struct span topic, json;
@@ -55,7 +53,7 @@ struct follow_setup {
     void *context;
 };
 
-enum follow_stage { FOLLOW_LIVE, FOLLOW_REPLAY, FOLLOW_CHECK };
+enum follow_stage { FOLLOW_LIVE, FOLLOW_REPLAY };
 
 struct follow {
     struct follow_setup setup;
@@ -75,7 +73,7 @@ struct follow {
     struct parcel held; /* outside LIVE: the message to go on with; count 0: none */
     unsigned kinds;     /* REPLAY: what is replayed, as in setup */
     bool by_since;      /* REPLAY: the page is asked for with since */
-    int64_t after;      /* REPLAY: the page's beginning; CHECK: the row that should be there */
+    int64_t after;      /* REPLAY: the page's beginning */
     int64_t upto;       /* REPLAY: the end of the whole; INT64_MAX: the file's */
     uint64_t count;     /* REPLAY: rows given by it */
     size_t told;        /* REPLAY: of the page, rows that came */

@@ -23,10 +23,6 @@ void follow_go_on(struct follow *self, const struct heard *heard);
 
 /* Begins to replay KINDS behind row AFTER up to UPTO. Returns false when that is nothing. */
 bool follow_replay(struct follow *self, unsigned kinds, int64_t after, int64_t upto);
-/* Begins to ask whether the file still reaches row ID. */
-void follow_check(struct follow *self, int64_t id);
-/* The file was put back to an older one, of which MARK tells. */
-void follow_reset(struct follow *self, const struct heard *mark);
 /* Keeps a copy of HEARD, to go on with it when the replay is over. */
 void follow_hold(struct follow *self, const struct heard *heard);
 

@@ -28,12 +28,6 @@ bool follow_replay(struct follow *self, unsigned kinds, int64_t after, int64_t u
     return true;
 }
 
-void follow_check(struct follow *self, int64_t id)
-{
-    self->stage = FOLLOW_CHECK;
-    self->after = id;
-}
-
 void follow_hold(struct follow *self, const struct heard *heard)
 {
     parcel_done(&self->held);
@@ -57,13 +51,6 @@ void follow_request(struct follow *self, struct buffer *ret_json)
 {
     const struct follow_setup *setup = &self->setup;
     buffer_byte(ret_json, '{');
-    if (self->stage == FOLLOW_CHECK) {
-        jtext_member_integer(ret_json, "after", self->after - 1);
-        jtext_member_integer(ret_json, "upto", self->after);
-        jtext_member_integer(ret_json, "limit", 1);
-        buffer_byte(ret_json, '}');
-        return;
-    }
     self->told = 0;
     if (self->by_since)
         jtext_member(ret_json, "since", span_str(setup->since));
@@ -117,23 +104,23 @@ void follow_part(struct follow *self, struct span json)
 }
 
 struct end {
-    int64_t after, upto, last, events;
+    int64_t after, upto, events;
     bool more;
 };
 
 static bool read_end(struct span json, struct end *ret_end)
 {
     const struct span none = {NULL, 0};
-    struct span type = none, after = none, upto = none, last = none, events = none, more = none;
-    const struct jtext_wanted wanted[] = {{"type", &type}, {"after", &after},   {"upto", &upto},
-                                          {"last", &last}, {"events", &events}, {"more", &more}};
+    struct span type = none, after = none, upto = none, events = none, more = none;
+    const struct jtext_wanted wanted[] = {
+        {"type", &type}, {"after", &after}, {"upto", &upto}, {"events", &events}, {"more", &more}};
     if (jtext_check(json) != JTEXT_OBJECT)
         return false;
     jtext_pick(json, wanted, sizeof wanted / sizeof *wanted);
     if (type.size == 0 || jtext_type(type) != JTEXT_STRING || !jtext_is(type, "replayed") ||
-        after.size == 0 || upto.size == 0 || last.size == 0 || events.size == 0 ||
+        after.size == 0 || upto.size == 0 || events.size == 0 ||
         jtext_integer(after, &ret_end->after) != 0 || jtext_integer(upto, &ret_end->upto) != 0 ||
-        jtext_integer(last, &ret_end->last) != 0 || jtext_integer(events, &ret_end->events) != 0)
+        jtext_integer(events, &ret_end->events) != 0)
         return false;
     ret_end->more = span_is(more, "true");
     return true;
@@ -148,16 +135,6 @@ static void resume(struct follow *self)
         follow_go_on(self, &heard);
     }
     parcel_done(&held);
-}
-
-static void end_check(struct follow *self, const struct end *end)
-{
-    self->stage = FOLLOW_LIVE;
-    if (end->last < self->after) {
-        struct heard mark = heard_read(self->held.frame, self->held.count);
-        follow_reset(self, &mark);
-    }
-    resume(self);
 }
 
 /* Where the file ends before what was asked for, what was there is gone: it is not asked for again.
@@ -178,10 +155,6 @@ int follow_end(struct follow *self, struct span json)
     struct end end;
     if (!read_end(json, &end))
         return -1;
-    if (self->stage == FOLLOW_CHECK) {
-        end_check(self, &end);
-        return 0;
-    }
     int64_t reach = end.upto < self->upto ? end.upto : self->upto;
     bool stuck = end.more && reach <= self->after;
     if (self->stage != FOLLOW_REPLAY || self->spoilt || stuck || (int64_t)self->told < end.events)

@@ -28,7 +28,8 @@ struct heard {
     struct span topic, json;
     struct span conversation, service; /* the members' values, raw; size 0: none */
     uint64_t seq;
-    int64_t id;   /* ROW; MARK, WELCOME: the highest row that was published */
+    int64_t id;   /* ROW; MARK, WELCOME: the highest row that was passed, or that the
+                   file ever had when the run began */
     int64_t prev; /* ROW: no row of its kind lies between this and id */
     /* MARK, WELCOME */
     char epoch[HEARD_EPOCH];

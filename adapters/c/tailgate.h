@@ -347,9 +347,9 @@ struct tailgate_observed {
  * gives: every row of the kinds, conversation and service, whoever wrote it, exactly once, in the
  * order of ids within a kind, whatever is lost on the way and however often either side restarts;
  * other events as they come, but gateway/mark and gateway/welcome, which are for the library.
- * Without gate a row may be missing (LOST), or given again after a restart of the gateway (RESET).
- * Errors as of a worker; TAILGATE_INVALID also for an unknown kind, for a conversation above 200
- * bytes, for after or since without gate, and for since with after above 0. */
+ * Without gate a row may be missing (LOST). Errors as of a worker; TAILGATE_INVALID also for an
+ * unknown kind, for a conversation above 200 bytes, for after or since without gate, and for since
+ * with after above 0. */
 TAILGATE_API int tailgate_observer_new(const struct tailgate_observer_options *options,
                                        struct tailgate_observer **ret_observer);
 /* Blocks as tailgate_loop_destroy() does when the thread is its own. */

@@ -41,7 +41,8 @@ static struct world {
     size_t published; /* rows */
     int run;
     uint64_t seq;
-    int64_t since, id, last[3];
+    int64_t since, id, last[3]; /* id: the last row that was passed */
+    int64_t highest;            /* that the file had when the run began */
     struct message queue[QUEUE];
     size_t queued;
     bool listens; /* the subscription has arrived */
@@ -77,9 +78,9 @@ static void give(void *context, const struct follow_gift *gift)
     (void)context;
     if (gift->kind == TAILGATE_OBSERVED_RESET) {
         assert_true(world.is_back);
-        world.from = world.from < gift->id ? world.from : gift->id;
+        world.from = world.from < world.id ? world.from : world.id;
         for (size_t i = 0; i < world.rows; i++)
-            world.row[i].given *= world.row[i].id <= gift->id;
+            world.row[i].given *= world.row[i].id <= world.id;
     }
     if (gift->kind != TAILGATE_OBSERVED_EVENT)
         return;
@@ -116,7 +117,8 @@ static struct message mark(bool welcome)
     snprintf(made.json + size, room - (size_t)size,
              "{\"event\":\"x\",\"seq\":%llu,\"epoch\":\"run%d\",\"since\":%lld,\"id\":%lld,"
              "\"last\":{\"query\":%lld,\"response\":%lld,\"message\":%lld}}",
-             (unsigned long long)world.seq, world.run, (long long)world.since, (long long)world.id,
+             (unsigned long long)world.seq, world.run, (long long)world.since,
+             (long long)(world.id > world.highest ? world.id : world.highest),
              (long long)world.last[0], (long long)world.last[1], (long long)world.last[2]);
     return made;
 }
@@ -216,6 +218,7 @@ static void restart(void)
     world.run++;
     world.seq = 0;
     world.published -= open < world.published ? open : world.published;
+    world.highest = world.rows > 0 ? world.row[world.rows - 1].id : 0;
     world.since = world.published > 0 ? world.row[world.published - 1].id : 0;
     world.id = world.last[0] = world.last[1] = world.last[2] = world.since;
     world.listens = false;

@@ -49,7 +49,7 @@ class Library:
         """SOURCE compiled and linked with the shared library; the same one once."""
         source = Path(source)
         if source not in self.made:
-            program = self.folder / source.stem
+            program = self.folder / f"{source.parent.name}-{source.stem}"
             subprocess.run([*compiler(), "-std=c11", "-Wall", "-Wextra", "-Werror", "-g", source, "-o", program,
                             "-pthread", *self.pkg_config("--cflags", "--libs"), *words], check=True)
             self.made[source] = program

@@ -46,7 +46,10 @@ class Observer:
         def found():
             fit = [item for item in self.of(what) if all(item.get(name) == value for name, value in members.items())]
             return fit[count - 1] if len(fit) >= count else None
-        return wait_for(found, f"{count} {what} with {members}, after:\n{self.lines.text()[-3000:]}")
+        try:
+            return wait_for(found, f"{count} {what} with {members}")
+        except AssertionError as failure:
+            raise AssertionError(f"{failure}, after:\n{self.lines.text()[-3000:]}") from failure
 
     def wait_rows(self, ids):
         """Waits until the last of IDS came; then it was these, in this order, each once."""
