@@ -22,5 +22,6 @@ endforeach()
 tailgate_test(doors test_doors.c tailgate_zmq)
 tailgate_test(gate test_gate.c tailgate_zmq)
 tailgate_test(events test_events.c tailgate_zmq)
+tailgate_test(observers test_observers.c tailgate_zmq)
 tailgate_test(publish "test_publish.c;${PROJECT_SOURCE_DIR}/gateway/publish.c" tailgate_core tailgate_redact
               tailgate_zmq)
