@@ -351,6 +351,7 @@ int open_all(struct server *server, const struct serve_options *options, int loc
     requests_init(server, seed, clock_mono_us());
     if ((code = restore(server)) >= 0)
         return code;
+    publish_run(&server->publish, clock_mono_us(), clock_utc_us()); /* the first welcome */
     announce(server, lock_fd);
     return -1;
 }

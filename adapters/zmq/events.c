@@ -7,16 +7,19 @@
 #include <zmq.h>
 
 #include "adapters/zmq/bind.h"
+#include "adapters/zmq/doorkeeper.h"
 #include "adapters/zmq/frameset.h"
 #include "adapters/zmq/observers.h"
 #include "proto/buffer.h"
 
 #define MESSAGE_MAX 4096    /* bytes of what an observer may send; more cuts it off */
 #define FRAMES_AT_ONCE 1000 /* read in one turn */
+#define TURNS_BEHIND 10     /* in a row, until somebody is cut: what waits in libzmq has no bound */
 
 struct door {
     void *socket;                /* the XPUB */
     struct observers *observers; /* its connections */
+    int behind;                  /* turns in a row in which not all was read */
     char endpoint[BIND_ENDPOINT_SIZE];
 };
 
@@ -24,7 +27,8 @@ struct events {
     void *context;
     struct door door[EVENTS_DOORS];
     size_t doors;
-    struct buffer welcome; /* one frame; empty: none */
+    struct doorkeeper *keeper; /* from the first endpoint on */
+    struct buffer welcome;     /* one frame; empty: none */
 };
 
 struct events *events_new(void *context)
@@ -39,6 +43,7 @@ void events_destroy(struct events **self, int linger_ms)
 {
     if (!*self)
         return;
+    doorkeeper_destroy(&(*self)->keeper);
     for (size_t i = 0; i < (*self)->doors; i++) {
         observers_destroy(&(*self)->door[i].observers);
         zmq_setsockopt((*self)->door[i].socket, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
@@ -80,6 +85,8 @@ int events_bind(struct events *self, const char *endpoint, bool group)
 
     if (self->doors == EVENTS_DOORS)
         return -E2BIG;
+    if (!self->keeper && !(self->keeper = doorkeeper_new()))
+        return -errno;
     door->socket = bind_open(self->context, ZMQ_XPUB, endpoint, MESSAGE_MAX);
     if (!door->socket)
         return -errno;
@@ -92,6 +99,7 @@ int events_bind(struct events *self, const char *endpoint, bool group)
         zmq_close(door->socket);
         return error;
     }
+    doorkeeper_keep(self->keeper, door->endpoint);
     return (int)self->doors++;
 }
 
@@ -121,16 +129,24 @@ static void drain_door(struct door *door)
     int left = FRAMES_AT_ONCE;
 
     observers_drain(door->observers);
+    observers_turn(door->observers);
     zmq_msg_init(&frame);
-    while (left-- > 0 && zmq_msg_recv(&frame, door->socket, ZMQ_DONTWAIT) >= 0)
+    while (left > 0 && zmq_msg_recv(&frame, door->socket, ZMQ_DONTWAIT) >= 0) {
         observers_hear(door->observers, &frame, door->endpoint);
+        left--;
+    }
     zmq_msg_close(&frame);
+    door->behind = left > 0 ? 0 : door->behind + 1;
+    if (door->behind > TURNS_BEHIND)
+        observers_cut_loudest(door->observers, door->endpoint);
 }
 
 void events_drain(struct events *self)
 {
     for (size_t i = 0; i < self->doors; i++)
         drain_door(&self->door[i]);
+    if (self->keeper)
+        doorkeeper_beat(self->keeper, events_observers(self) > 0);
 }
 
 size_t events_subscriptions(const struct events *self)
@@ -169,7 +185,7 @@ bool events_over_tcp(const struct events *self)
 
 uint64_t events_cut(const struct events *self)
 {
-    uint64_t count = 0;
+    uint64_t count = self->keeper ? doorkeeper_cuts(self->keeper) : 0;
 
     for (size_t i = 0; i < self->doors; i++)
         count += observers_cut(self->door[i].observers);

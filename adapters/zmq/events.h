@@ -3,7 +3,7 @@
  *
  * Nothing here ever waits for an observer. One that does not read loses events once HWM of them
  * wait for it, whole ones; the others get theirs. A connection that sends more than subscriptions,
- * or too many of them, is cut. */
+ * or too many of them, is cut; and one that floods while the loop stands still (doorkeeper.h). */
 #ifndef TAILGATE_ADAPTERS_ZMQ_EVENTS_H
 #define TAILGATE_ADAPTERS_ZMQ_EVENTS_H
 

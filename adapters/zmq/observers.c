@@ -1,12 +1,9 @@
 #include "adapters/zmq/observers.h"
 
-#include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #include "adapters/zmq/bind.h"
+#include "adapters/zmq/doorkeeper.h"
 #include "adapters/zmq/monitor.h"
 #include "adapters/zmq/subscriptions.h"
 #include "proto/buffer.h"
@@ -14,14 +11,18 @@
 #define SUBSCRIPTION_MAX 255 /* bytes of one that can match: more than any topic has */
 #define BYTES_MAX (LIMIT_SUBSCRIPTIONS * 256ul) /* of all of one connection */
 #define ODD_MAX LIMIT_SUBSCRIPTIONS             /* messages that no SUB socket sends */
-/* XPUB reads a connection's queue until it is empty, in the loop's thread. With so few in it,
- * ZeroMQ's thread has to be woken for each few, and is not as fast as the reader. */
-#define QUEUED 16
-#define RECEIVED 65536 /* bytes in the kernel, which are still read after a cut */
+/* XPUB reads a connection's queue until it is empty, in the loop's thread. With one message in it,
+ * ZeroMQ's thread has to be woken for each, and is slower than the reader. */
+#define QUEUED 1
+#define RECEIVED 65536 /* bytes in the kernel */
+#define KEEPALIVE_S 10 /* tcp's own, and so often until a dead link is closed: */
+#define KEEPALIVE_TRIES 3
 
 struct link {
     struct subscriptions topics;
-    size_t odd; /* of its messages: no subscription, made twice, the end of none */
+    size_t odd;  /* of its messages: no subscription, made twice, the end of none */
+    size_t said; /* messages in that turn */
+    uint64_t turn;
     bool open;  /* as the monitor says */
     bool heard; /* its messages have a descriptor (O5) */
     bool cut;   /* nothing it says counts any more */
@@ -36,6 +37,7 @@ struct observers {
     size_t open;                 /* connections */
     size_t subscriptions;        /* in all books, that can match something */
     size_t wanting[TOPIC_KINDS]; /* of these: that can match this kind */
+    uint64_t turn;               /* of reading the socket */
     uint64_t cut;
 };
 
@@ -47,6 +49,14 @@ struct observers *observers_new(void *context, void *socket)
     bind_set(socket, ZMQ_XPUB_VERBOSER, 1);
     bind_set(socket, ZMQ_RCVHWM, QUEUED);
     bind_set(socket, ZMQ_RCVBUF, RECEIVED);
+    /* libzmq 4.3.4 aborts when a ZMTP heartbeat is due for a connection that has closed while its
+     * queue was full (zeromq/libzmq#4364), and here queues are full easily. */
+    bind_set(socket, ZMQ_HEARTBEAT_IVL, 0);
+    bind_set(socket, ZMQ_TCP_KEEPALIVE, 1);
+    bind_set(socket, ZMQ_TCP_KEEPALIVE_IDLE, KEEPALIVE_S);
+    bind_set(socket, ZMQ_TCP_KEEPALIVE_INTVL, KEEPALIVE_S);
+    bind_set(socket, ZMQ_TCP_KEEPALIVE_CNT, KEEPALIVE_TRIES);
+    bind_set(socket, ZMQ_TCP_MAXRT, KEEPALIVE_S * KEEPALIVE_TRIES * 1000);
     self->socket = socket;
     self->monitor = monitor_open(context, socket);
     if (!self->monitor)
@@ -198,48 +208,13 @@ void observers_drain(struct observers *self)
     }
 }
 
-/* DESCRIPTOR may have been closed since, and stand for something else by now, which must not be
- * touched. (To hold it by a copy would be no better: closing a copy of the database's descriptor
- * would end SQLite's locks.) */
-static bool belongs_to(int descriptor, const char *endpoint)
-{
-    union {
-        struct sockaddr any;
-        struct sockaddr_un local;
-        struct sockaddr_in in;
-        struct sockaddr_in6 in6;
-    } name;
-    socklen_t size = sizeof name;
-    const char *colon = strrchr(endpoint, ':');
-    unsigned port;
-
-    memset(&name, 0, sizeof name);
-    if (getsockname(descriptor, &name.any, &size) < 0)
-        return false;
-    if (strncmp(endpoint, "ipc://", 6) == 0)
-        return name.any.sa_family == AF_UNIX &&
-               strncmp(name.local.sun_path, endpoint + 6, sizeof name.local.sun_path) == 0;
-    if (name.any.sa_family != AF_INET && name.any.sa_family != AF_INET6)
-        return false;
-    port = ntohs(name.any.sa_family == AF_INET ? name.in.sin_port : name.in6.sin6_port);
-    return colon && port == strtoul(colon + 1, NULL, 10);
-}
-
-/* Ends a connection of which more than its bound was heard. ZeroMQ finds it closed. */
+/* Ends a connection of which more than its bound was heard. */
 static void cut(struct observers *self, int descriptor, const char *endpoint)
 {
-    const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
-
     self->link[descriptor].cut = true;
     forget(self, &self->link[descriptor]);
-    if (!belongs_to(descriptor, endpoint))
-        return;
-    /* A tcp peer that goes on sending would be read for ever after shutdown() alone: the kernel
-     * hands over what comes, and says the end only when nothing is there. This resets it. */
-    if (strncmp(endpoint, "tcp://", 6) == 0)
-        connect(descriptor, &nobody, sizeof nobody);
-    shutdown(descriptor, SHUT_RDWR);
-    self->cut++;
+    if (doorkeeper_cut(descriptor, endpoint))
+        self->cut++;
 }
 
 /* Cuts all who may have said what has no descriptor (O5): those from whom nothing was heard that
@@ -249,6 +224,25 @@ static void cut_unheard(struct observers *self, const char *endpoint)
     for (size_t i = 0; i < self->room; i++)
         if (self->link[i].open && !self->link[i].heard && !self->link[i].cut)
             cut(self, (int)i, endpoint);
+}
+
+void observers_turn(struct observers *self)
+{
+    self->turn++;
+}
+
+void observers_cut_loudest(struct observers *self, const char *endpoint)
+{
+    size_t loudest = self->room;
+
+    for (size_t i = 0; i < self->room; i++) {
+        const struct link *link = &self->link[i];
+        if (link->open && !link->cut && link->turn == self->turn &&
+            (loudest == self->room || link->said > self->link[loudest].said))
+            loudest = i;
+    }
+    if (loudest < self->room)
+        cut(self, (int)loudest, endpoint);
 }
 
 void observers_hear(struct observers *self, const zmq_msg_t *frame, const char *endpoint)
@@ -273,6 +267,8 @@ void observers_hear(struct observers *self, const zmq_msg_t *frame, const char *
     if (!link->open || link->cut)
         return;
     link->heard = true;
+    link->said = link->turn == self->turn ? link->said + 1 : 1;
+    link->turn = self->turn;
     if (!sound || !book(self, &link->topics, &change))
         link->odd++;
     if (link->topics.count > LIMIT_SUBSCRIPTIONS || link->topics.bytes > BYTES_MAX ||

@@ -37,8 +37,12 @@ void observers_destroy(struct observers **self);
 void *observers_monitor(const struct observers *self);
 /* Takes what the monitor has said. Never blocks. */
 void observers_drain(struct observers *self);
+/* Begins a turn of reading the socket. */
+void observers_turn(struct observers *self);
 /* Takes one FRAME that was read from the socket, whose ENDPOINT is as bound. */
 void observers_hear(struct observers *self, const zmq_msg_t *frame, const char *endpoint);
+/* Cuts the connection that has said most in this turn. For when reading does not keep up. */
+void observers_cut_loudest(struct observers *self, const char *endpoint);
 /* Connections that are open, their subscriptions (without those longer than any topic), how many of
  * these can match a topic of KIND, and connections that were cut so far. */
 size_t observers_count(const struct observers *self);
