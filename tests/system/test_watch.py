@@ -106,8 +106,9 @@ def test_json_has_each_row_once_as_the_gateway_tells_it(site):
 
 def test_failures_say_why(site):
     bridge = site.bridge()
-    site.serve(bridge, settings=FAST)
+    gateway = site.serve(bridge, settings=FAST)
     watch = Watch(site, bridge, "--since", "0", "--kind", "retry,dead", "--kind", "response")
+    wait_for(lambda: gateway.status()["events"]["subscriptions"] == 4, "the subscriptions")
     site.answerer(bridge, answer=lambda query: {"type": "error", "error": "out of ink"}, name="w1")
     bridge.ask("?")
     watch.wait(r"dead .* w1: out of ink \(2 attempts\)$")
