@@ -29,7 +29,7 @@ static void give(const char *text, struct buffer *ret_packed)
 static const struct builtin_service *find(struct span name)
 {
     static const struct builtin_service *const tables[] = {builtin_of_control, builtin_of_titanic,
-                                                         builtin_of_replay};
+                                                           builtin_of_replay};
 
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         for (const struct builtin_service *at = tables[i]; at->name; at++)
@@ -75,9 +75,10 @@ enum builtin builtin_ask(struct server *self, int64_t now_us, const struct askin
     }
     if (!service) {
         self->stats.count[STAT_UNSUPPORTED]++;
-        requests_error("no such built-in service: tailgate.status, .replay, .pause, .resume, .drain "
-                       "and .rescan, titanic.request, .reply and .close, and mmi.service are there",
-                       ret_packed);
+        requests_error(
+            "no such built-in service: tailgate.status, .replay, .pause, .resume, .drain "
+            "and .rescan, titanic.request, .reply and .close, and mmi.service are there",
+            ret_packed);
         return BUILTIN_ANSWERED;
     }
     if (service->changes && !may_change(self, asking)) {

@@ -20,8 +20,7 @@ struct builtin_service {
 };
 
 /* Each file's services, ended by one without a name. */
-extern const struct builtin_service builtin_of_control[], builtin_of_titanic[],
-    builtin_of_replay[];
+extern const struct builtin_service builtin_of_control[], builtin_of_titanic[], builtin_of_replay[];
 
 /* True when NAME is one of those that only the gate itself may serve. */
 bool builtin_is_name(struct span name);

@@ -125,6 +125,7 @@ static void see(void *context, const struct tail_row *row)
     struct message message;
 
     publish_row(&self->publish, seeing->now_us, seeing->utc_us, row);
+    submit_note_failures(self, row->id, "");
     if (row->read || !span_is(row->to_session, self->config.serve_session) ||
         !intake_is_live(row, seeing->utc_us))
         return;

@@ -189,6 +189,7 @@ static bool read_slice(struct server *server, struct replay *replay)
     if (slice.events)
         pack_slice(server->replays, slice.events, &replay->unsent);
     replay->events += slice.events;
+    server->stats.count[STAT_REDACTION_FAILED] = redact_failures(server->redact);
     buffer_reset(&server->status); /* its counters have changed */
     replay->bytes += server->replays->json.size;
     server->stats.count[STAT_REPLAYED] += slice.events;

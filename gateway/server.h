@@ -121,8 +121,8 @@ struct server {
     struct table ending; /* ids of the queries whose end is under way: submit_end() */
     struct job_list done;
     /* settle.c */
-    int64_t stuck[SERVER_STUCK]; /* the last queries whose every reply the database refuses: */
-    size_t stuck_count;          /*   to work on them once more would only cost */
+    int64_t stuck[SERVER_STUCK];  /* the last queries whose every reply the database refuses: */
+    size_t stuck_count;           /*   to work on them once more would only cost */
     uint64_t partial_checkpoints; /* as told last */
     /* loop.c */
     int signal_fd, timer_fd;

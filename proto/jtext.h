@@ -55,8 +55,8 @@ void jtext_decode(struct buffer *ret_text, struct span literal);
 /* The same into RET_TEXT of ROOM bytes, NUL-terminated, without allocating. Returns the length, or
  * -1 when LITERAL is not a string or its content and the NUL do not fit. */
 int jtext_copy(struct span literal, char *ret_text, size_t room);
-/* The longest start of what stands between the quotes of LITERAL, as written, that has at most COUNT
- * code points and ends neither inside an escape nor inside a surrogate pair. Borrowed. */
+/* The longest start of what stands between the quotes of LITERAL, as written, that has at most
+ * COUNT code points and ends neither inside an escape nor inside a surrogate pair. Borrowed. */
 struct span jtext_cut(struct span literal, size_t count);
 /* Reads a whole number, written without fraction and exponent, that fits int64_t; returns 0, or -1
  * for anything else. */

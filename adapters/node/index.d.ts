@@ -1,4 +1,4 @@
-/** Workers and clients of the Tailgate gateway. Times are in milliseconds. */
+/** Workers, clients and observers of the Tailgate gateway. Times are in milliseconds. */
 
 /// <reference types="node" />
 import type { EventEmitter } from "node:events";
@@ -147,3 +147,92 @@ export class AskError extends Error {
 
 /** No answer came in the time that was given. */
 export class TimeoutError extends AskError {}
+
+// ── observers ──
+
+/** The kinds of events. Those on the first line are durable: the rows of the bridge. */
+export type EventKind =
+  | "query" | "response" | "message"
+  | "partial" | "retry" | "dead" | "expired" | "superseded" | "deleted" | "dropped" | "worker" | "gateway";
+
+/** By durable kind, the row up to which everything was given. */
+export type Positions = { query?: number; response?: number; message?: number };
+
+/** Where the events and the gate are: what repairs a loss comes through the gate. */
+export type ObservedPlace =
+  | { /** Of the events: ipc://… or tcp://… */ endpoint: string; gate: string; db?: undefined }
+  | { /** The database file that the gateway serves; it need not be there yet. */ db: string; endpoint?: undefined;
+      gate?: undefined };
+
+export interface ObserveOptions {
+  /** All kinds by default. */
+  kinds?: readonly EventKind[];
+  /** Only what is about this conversation. */
+  conversation?: string;
+  /** Only what is about this service. */
+  service?: string;
+  /** Rows above this one; or the `positions` at which an observer of the same kinds ended: then none comes twice. By
+   *  default from now on. */
+  after?: number | Positions | null;
+  /** Instead: rows from then on. A Date, or UTC as 2026-11-21T01:00:00. */
+  since?: Date | string | null;
+  /** When it is aborted, the loop throws its reason. */
+  signal?: AbortSignal;
+}
+
+/** What happened. proto/WIRE.md, "Events", says what `data` has for each kind. */
+export interface BridgeEvent {
+  readonly topic: string;
+  /** An EventKind; of what is about the gateway itself the topic, "gateway/undelivered". */
+  readonly kind: string;
+  /** The row that it is, or is about (`message_id`); null when it is about none. */
+  readonly id: number | null;
+  readonly data: Record<string, any>;
+  /** A replay brought it: it was there before, or its event was missed. */
+  readonly replayed: boolean;
+}
+
+/** An async iterable of what a gateway publishes, for one loop. Rows come each exactly once, per kind in the order of
+ *  their ids, across restarts of the gateway and whatever was lost on the way; all other events as they come, once or
+ *  never. At most about 1000 events wait for the loop: then nothing more is read, and rows that are missed by that
+ *  come later. It observes from its making on and keeps the process alive until it is closed; leaving the loop, by
+ *  `break` or an exception, closes it. */
+export class Observer extends EventEmitter implements AsyncIterable<BridgeEvent> {
+  constructor(options: ObservedPlace & ObserveOptions);
+
+  /** By kind, the row up to which everything was given to the loop; {} while that is not known. Goes on from there
+   *  without a repetition, as `after`. */
+  readonly positions: Positions;
+  /** The least of these, or null. Of several kinds some rows above it may have been given already; not, when nothing
+   *  has happened for a second. */
+  readonly position: number | null;
+  /** How many rows a replay brought because their events had been missed. */
+  readonly repaired: number;
+  /** How many numbers of events were left out that no repair brought, the gateway's own marks among them, and rows
+   *  that a fresh run told again. Counted only when all kinds, conversations and services are observed. */
+  readonly lost: number;
+
+  /** Ends it, and the loop: what still waits is not given. */
+  close(): void;
+  [Symbol.asyncIterator](): AsyncGenerator<BridgeEvent, void, void>;
+
+  /** It is connected to the events at ENDPOINT. */
+  on(event: "up", listener: (endpoint: string) => void): this;
+  /** It was, and will be again by itself. */
+  on(event: "away", listener: (reason: string) => void): this;
+  /** The gateway does not let it in, or refuses a replay; it goes on trying. */
+  on(event: "refused", listener: (reason: string) => void): this;
+  /** A replay has brought ROWS rows that had been missed. */
+  on(event: "repaired", listener: (what: { after: number; upto: number; rows: number }) => void): this;
+  /** COUNT more events are lost. */
+  on(event: "lost", listener: (count: number) => void): this;
+  /** The database was put back to an older file, and is told on from these rows. */
+  on(event: "reset", listener: (positions: Positions) => void): this;
+  once(event: "up" | "away" | "refused", listener: (text: string) => void): this;
+  once(event: "repaired", listener: (what: { after: number; upto: number; rows: number }) => void): this;
+  once(event: "lost", listener: (count: number) => void): this;
+  once(event: "reset", listener: (positions: Positions) => void): this;
+}
+
+/** An Observer of WHERE. */
+export function observe(where: ObservedPlace, options?: ObserveOptions): Observer;

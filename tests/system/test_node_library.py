@@ -31,7 +31,7 @@ def test_package_has_what_it_needs_and_nothing_else():
         names = {name.removeprefix("package/") for name in packed.getnames()}
     library = {f"lib/{path.name}" for path in (SOURCE / "lib").glob("*.js")}
     assert names == library | {"package.json", "README.md", "LICENSE", "index.js", "index.d.ts",
-                               "examples/ask.mjs", "examples/streaming_worker.mjs"}
+                               "examples/ask.mjs", "examples/observe.mjs", "examples/streaming_worker.mjs"}
     assert (SOURCE / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
     version = re.search(r"^project\(tailgate VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text(), re.MULTILINE)
     assert json.loads((SOURCE / "package.json").read_text())["version"] == version.group(1)
@@ -46,7 +46,8 @@ def test_zeromq_is_the_only_dependency_and_runs_no_script():
 
 
 TYPED = """
-import { Answer, AskError, Client, Fatal, GiveBack, Query, TimeoutError, worker } from "tailgate";
+import { Answer, AskError, BridgeEvent, Client, Fatal, GiveBack, Observer, observe, Positions, Query, TimeoutError,
+         worker } from "tailgate";
 
 const plain = worker("tcp://127.0.0.1:1", "law", async (query: Query) => `${query.question} ${query.attempt + 1}`);
 const parts = worker({ db: "x.db", slots: 2, interval: 200 }, "*", async function* (query) {
@@ -75,6 +76,19 @@ export async function main(): Promise<void> {
   const late: Answer | null = await client.titanic.fetch(ticket);
   const error: Error = new TimeoutError("d") as AskError;
   void [frames, sources, late, error, stopped, new Fatal("e"), await client.serves("law")];
+  const observer: Observer = observe({ db: "x.db" }, { kinds: ["query", "worker"], after: 0, signal });
+  observer.on("lost", (count) => count.toFixed()).on("reset", (rows) => rows.query?.toFixed());
+  for await (const event of observer) {
+    const { kind, id, data, replayed }: BridgeEvent = event;
+    void [kind.length, id?.toFixed(), data.text, replayed];
+  }
+  const rows: Positions = observer.positions;
+  new Observer({ endpoint: "tcp://127.0.0.1:1", gate: "tcp://127.0.0.1:2", since: new Date(), service: "law" }).close();
+  observe({ db: "x.db" }, { after: rows, conversation: "c" });
+  // @ts-expect-error: no such kind
+  observe({ db: "x.db" }, { kinds: ["answer"] });
+  // @ts-expect-error: the gate is missing
+  observe({ endpoint: "tcp://127.0.0.1:1" });
 }
 """
 
@@ -101,9 +115,15 @@ def test_declarations_name_what_the_module_exports(workshop):
     'worker("tcp://a", "law")', 'worker({ endpoint: "tcp://a", slots: 0 }, "law", () => "")',
     'worker({ endpoint: "tcp://a", interval: 99 }, "law", () => "")',
     'worker({ endpoint: "tcp://a", name: "" }, "law", () => "")', 'new Client({})',
-    'new Client({ db: "a", connections: 0 })'])
+    'new Client({ db: "a", connections: 0 })', 'new Observer()', 'new Observer({ endpoint: "tcp://a" })',
+    'new Observer({ db: "a", gate: "tcp://a" })', 'new Observer({ db: "a", kinds: ["answer"] })',
+    'new Observer({ db: "a", kinds: [] })', 'new Observer({ db: "a", after: -1 })',
+    'new Observer({ db: "a", after: { answer: 1 } })', 'new Observer({ db: "a", since: "today" })',
+    'new Observer({ db: "a", since: new Date("x") })', 'new Observer({ db: "a", after: 0, since: new Date() })',
+    'new Observer({ db: "a", conversation: "é".repeat(101) })', 'new Observer({ db: "a", service: "" })',
+    'observe({ db: "a" }, { signal: AbortSignal.abort() })'])
 def test_wrong_use_is_an_exception_at_once(workshop, call):
-    program = workshop.start('import { Client, worker } from "tailgate";'
+    program = workshop.start('import { Client, Observer, observe, worker } from "tailgate";'
                              f'try {{ {call}; }} catch (error) {{ console.log(error instanceof Error); }}')
     assert program.wait() == 0
     assert program.stdout.lines == ["true"]

@@ -549,8 +549,8 @@ int main(void)
         T(a_connection_that_takes_nothing_for_long_is_cut),
         T(a_connection_that_is_gone_loses_its_reply_which_is_named),
         T(two_connections_take_turns),
+        T(request_has_its_turn_when_the_earlier_ones_have_their_replies),
 #undef T
-#undef T(request_has_its_turn_when_the_earlier_ones_have_their_replies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,9 +1,9 @@
-// One connection to the gate: one DEALER socket, from its opening to its end. A lost connection is not
-// taken up again by ZeroMQ's own reconnecting: what was in the socket goes with it, and a fresh one
-// cannot get what was meant for the old.
-import { Dealer } from "zeromq";
+// One connection to the gateway: one DEALER socket to its gate, or one SUB socket to its events, from its opening
+// to its end. A lost connection is not taken up again by ZeroMQ's own reconnecting: what was in the socket goes
+// with it, and a fresh one cannot get what was meant for the old.
+import { Dealer, Subscriber } from "zeromq";
 
-import { socketOptions } from "./mdp.js";
+import { receiveOptions, socketOptions } from "./mdp.js";
 import { locate } from "./place.js";
 import { Sender } from "./sender.js";
 
@@ -29,19 +29,28 @@ export class Connection {
   #events;
   #sender;
   #place;
+  #door;
   #hear;
   #watching;
 
-  /** Opens a socket to PLACE ({endpoint} or {db}); throws when that cannot be done. HEAR is told of
+  /** Opens a socket to PLACE ({endpoint} or {db}); throws when that cannot be done. TOPICS, an array: to the events,
+   *  with these subscriptions; else to the gate. HEAR is told of
    *  up(), message(frames), down(reason, kind): kind is "lost" (it was up), "refused" (what listens is no
    *  gateway, or lets us not in), "moved" (nobody listens, and by now the gateway is to be found
-   *  elsewhere) or "broken". After down() and after close() nothing more is told, and the owner closes. */
-  constructor(place, linger, hear) {
+   *  elsewhere) or "broken". After down() and after close() nothing more is told, and the owner closes.
+   *  A promise that message() returns is waited for before the next message is taken. */
+  constructor(place, linger, hear, topics) {
     this.#place = place;
+    this.#door = topics ? "events" : "gate";
     this.#hear = hear;
-    this.endpoint = locate(place);
+    this.endpoint = locate(place, this.#door);
     this.up = false;
-    this.#socket = new Dealer(socketOptions(this.endpoint, linger));
+    if (topics) {
+      this.#socket = new Subscriber(receiveOptions(this.endpoint, linger));
+      this.#socket.subscribe(...topics);
+    } else {
+      this.#socket = new Dealer(socketOptions(this.endpoint, linger));
+    }
     this.#events = this.#socket.events;
     this.#sender = new Sender(this.#socket);
     if (connections.size === 0) process.on("exit", closeAll);
@@ -91,7 +100,8 @@ export class Connection {
     try {
       for await (const frames of this.#socket) {
         if (!this.open) return;
-        this.#hear.message(frames);
+        const room = this.#hear.message(frames);
+        if (room) await room;
       }
     } catch (error) {
       this.#down(error.message, "broken");
@@ -124,7 +134,7 @@ export class Connection {
 
   #moved() {
     try {
-      return locate(this.#place) !== this.endpoint;
+      return locate(this.#place, this.#door) !== this.endpoint;
     } catch {
       return false;
     }

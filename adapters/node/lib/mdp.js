@@ -17,6 +17,7 @@ export const CLIENT_FINAL = 3;
 export const FRAME_SIZE = 16777216; // bytes of one frame, and of all frames of one message together
 export const FRAMES = 64;
 export const SERVICE_SIZE = 100;
+export const CONVERSATION_SIZE = 200;
 export const NAME_SIZE = 64;
 export const SLOTS = 1000;
 export const INTERVAL = { least: 100, most: 60000, usual: 2500 }; // milliseconds
@@ -43,13 +44,12 @@ export function service(name) {
   return name;
 }
 
-/** Options of every socket to the gate; LINGER in milliseconds. While nobody listens ZeroMQ itself tries
+/** Options of every socket to the gateway; LINGER in milliseconds. While nobody listens ZeroMQ itself tries
  *  again, five times a second. */
-export function socketOptions(endpoint, linger) {
+export function receiveOptions(endpoint, linger) {
   return {
     linger,
     ipv6: endpoint.includes("["),
-    sendHighWaterMark: 1000,
     receiveHighWaterMark: 1000,
     reconnectInterval: 50,
     reconnectMaxInterval: 200,
@@ -57,4 +57,9 @@ export function socketOptions(endpoint, linger) {
     handshakeInterval: 5000,
     maxMessageSize: 2 * FRAME_SIZE,
   };
+}
+
+/** Those of one that sends, too. */
+export function socketOptions(endpoint, linger) {
+  return { ...receiveOptions(endpoint, linger), sendHighWaterMark: 1000 };
 }

@@ -1,4 +1,5 @@
-// Where the gate is: an endpoint that was given, or the one of a database's gateway.
+// Where a door of the gateway is, its gate or its events: an endpoint that was given, or the one of a database's
+// gateway.
 import { readFileSync, realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 
@@ -12,11 +13,11 @@ function canonical(db) {
   }
 }
 
-// The endpoint that the gateway wrote into its lock file, or undefined.
-function announced(lock) {
+// The endpoint of DOOR that the gateway wrote into its lock file, or undefined.
+function announced(lock, door) {
   try {
-    const line = readFileSync(lock, "utf8").split("\n").find((text) => text.startsWith("gate "));
-    return line?.slice("gate ".length) || undefined;
+    const line = readFileSync(lock, "utf8").split("\n").find((text) => text.startsWith(`${door} `));
+    return line?.slice(door.length + 1) || undefined;
   } catch {
     return undefined;
   }
@@ -33,10 +34,10 @@ export function place(where) {
   return endpoint !== undefined ? { endpoint: String(endpoint) } : { db: String(db) };
 }
 
-/** The endpoint to connect to now. A database's may be another one each time; throws while its folder
- *  cannot be read. */
-export function locate({ endpoint, db }) {
+/** The endpoint of DOOR ("gate" or "events") to connect to now. A database's may be another one each time; throws
+ *  while its folder cannot be read. */
+export function locate({ endpoint, db }, door = "gate") {
   if (endpoint !== undefined) return endpoint;
   const path = canonical(db);
-  return announced(`${path}-gate/lock`) ?? `ipc://${path}-gate/gate`;
+  return announced(`${path}-gate/lock`, door) ?? `ipc://${path}-gate/${door}`;
 }
