@@ -139,7 +139,7 @@ static int run_watch(int argc, char **argv)
 
 const struct cli_command cmd_watch = {
     .name = "watch",
-    .usage = "watch (--db FILE | --events ENDPOINT [--gate ENDPOINT]) [options]",
+    .usage = "watch (--db FILE | --events ENDPOINT [--gate ENDPOINT]) [...]",
     .about = "show what happens, as it happens",
     .details =
         "One line for each question, answer and other message, whoever wrote it, for each part of "
@@ -155,7 +155,7 @@ const struct cli_command cmd_watch = {
         "\n"
         "Examples:\n"
         "  tailgate watch --db bridge.db                     everything, from now on\n"
-        "  tailgate watch --db bridge.db --since 10m --full  also the last ten minutes, in full\n"
+        "  tailgate watch --db bridge.db --since 10m --full  the last ten minutes, too\n"
         "  tailgate watch --db bridge.db --kind query,response --service docs\n"
         "  tailgate watch --db bridge.db --kind dead,retry,gateway   only what goes wrong\n"
         "  tailgate watch --db bridge.db --json --since 1 | jq 'select(.seconds > 10)'\n"

@@ -35,6 +35,8 @@ int watch_file_new(const struct place *place, struct redact *redact, struct watc
     int error = place_identify(place, &self->identity) ? BRIDGE_ABSENT : BRIDGE_OK;
     if (!error)
         error = tail_open(place, &self->tail);
+    if (!error)
+        db_leave_wal(tail_connection(self->tail));
     if (!error && place_verify(place, &self->identity))
         error = BRIDGE_BUSY; /* it was replaced between the two */
     if (error) {

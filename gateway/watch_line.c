@@ -10,11 +10,13 @@
 #include "proto/stamp.h"
 
 #define TAIL_CHARS 8       /* of a conversation's id that are shown */
-#define SERVICE_COLUMNS 12 /* a longer name is cut, as is … */
-#define KIND_COLUMNS 12    /* … a kind that is not known here */
+#define SERVICE_COLUMNS 12 /* a longer name is cut (on a small terminal to 8), as is … */
+#define SERVICE_NARROW 8
+#define KIND_COLUMNS 12 /* … a kind that is not known here */
 #define DAY INT64_C(86400)
 #define UNLIMITED 1000000 /* columns of a line that goes to no terminal */
 /* Below these widths the least telling columns go, so that some words are left. */
+#define WIDTH_FOR_LONG_SERVICE 100
 #define WIDTH_FOR_MILLIS 80
 #define WIDTH_FOR_CONVERSATION 64
 #define WIDTH_FOR_SERVICE 48
@@ -153,7 +155,10 @@ static void put_service(struct line *line, const struct watch_event *event,
     buffer_init(&name);
     watch_event_text(event->service, &name);
     put_cell(line, buffer_span(&name), &style->column.service,
-             style->full ? UNLIMITED : SERVICE_COLUMNS, NULL);
+             style->full                              ? UNLIMITED
+             : is_wide(style, WIDTH_FOR_LONG_SERVICE) ? SERVICE_COLUMNS
+                                                      : SERVICE_NARROW,
+             NULL);
     buffer_done(&name);
 }
 

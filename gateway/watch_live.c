@@ -42,8 +42,8 @@ static int say_up(struct watch_run *self, const char *text)
     bool quiet = !self->why_away[0]; /* that it is there is what everybody expects */
     self->away_us = 0;
     self->why_away[0] = '\0';
-    return watch_show_notice(&self->show, "watch/up", -1, quiet, "the gateway is back%s%s",
-                             *text ? ": " : "", text);
+    return watch_show_notice(&self->show, "watch/up", -1, quiet, "the gateway is back%s",
+                             *text ? ", restarted" : "");
 }
 
 /* Said once, not with every attempt to connect. */

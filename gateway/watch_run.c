@@ -229,9 +229,8 @@ static int sleep_until(struct watch_run *self, int64_t until_us)
         item[2].fd = tailgate_observer_fd(self->observer);
     else if (self->file)
         item[2].fd = watch_file_fd(self->file);
-    int64_t left = until_us == INT64_MAX ? 0 : until_us - clock_mono_us();
-    if (left < 0)
-        left = 0;
+    int64_t now_us = clock_mono_us();
+    int64_t left = until_us == INT64_MAX || until_us < now_us ? 0 : until_us - now_us;
     const struct timespec pause = {left / 1000000, left % 1000000 * 1000};
     int count = ppoll(item, 3, until_us == INT64_MAX ? NULL : &pause, NULL);
     if (count < 0 && errno != EINTR)

@@ -19,7 +19,9 @@ void watch_words_done(struct watch_words *self)
 
 void watch_words_seconds(struct buffer *ret_text, double seconds)
 {
-    if (seconds < 0.9995)
+    if (seconds < 0.0005)
+        buffer_text(ret_text, "<1 ms");
+    else if (seconds < 0.9995)
         buffer_format(ret_text, "%.0f ms", seconds * 1000);
     else if (seconds < 99.95)
         buffer_format(ret_text, "%.1f s", seconds);

@@ -180,6 +180,11 @@ int db_open(const struct place *place, enum db_role role, int busy_ms, sqlite3 *
     return BRIDGE_OK;
 }
 
+void db_leave_wal(sqlite3 *db)
+{
+    sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+}
+
 void db_close(sqlite3 **db)
 {
     if (!*db)

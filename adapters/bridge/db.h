@@ -45,6 +45,9 @@ enum db_role {
 int db_open(const struct place *place, enum db_role role, int busy_ms, sqlite3 **ret_db);
 /* Closes, finalizing nothing: the owner of each statement has done so (asserted). NULL-safe. */
 void db_close(sqlite3 **db);
+/* Makes the close of DB leave the -wal file as it is, also when it is the last connection, which
+ * would otherwise write it back into the database: for who only looks. */
+void db_leave_wal(sqlite3 *db);
 /* An SQLite result code (extended) as a bridge_error. */
 int db_error(int sqlite_code);
 /* A short text for an error of ours ("disk full", "database is locked", …). */

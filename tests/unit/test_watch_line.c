@@ -306,8 +306,8 @@ static void durations_are_said_as_people_do(void **state)
     static const struct {
         double seconds;
         const char *says;
-    } all[] = {{0, "0 ms"},      {0.34, "340 ms"}, {1, "1.0 s"},
-               {99.9, "99.9 s"}, {150, "2.5 min"}, {7200, "2.0 h"}};
+    } all[] = {{0.0004, "<1 ms"}, {0.34, "340 ms"}, {1, "1.0 s"},
+               {99.9, "99.9 s"},  {150, "2.5 min"}, {7200, "2.0 h"}};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         buffer_reset(&text);
         watch_words_seconds(&text, all[i].seconds);
