@@ -75,7 +75,8 @@ struct event_mark feed_mark(const struct feed *self)
 {
     struct event_mark mark = {.epoch = self->epoch,
                               .since = self->since,
-                              .id = self->id > self->highest ? self->id : self->highest};
+                              .id = self->id,
+                              .highest = self->id > self->highest ? self->id : self->highest};
 
     memcpy(mark.last, self->last, sizeof mark.last);
     return mark;

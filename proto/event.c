@@ -143,6 +143,7 @@ void event_mark(const struct event_mark *mark, bool welcome, uint64_t seq, int64
     jtext_member(ret_json, "epoch", span_str(mark->epoch));
     jtext_member_integer(ret_json, "since", mark->since);
     jtext_member_integer(ret_json, "id", mark->id);
+    jtext_member_integer(ret_json, "highest", mark->highest);
     buffer_text(ret_json, ",\"last\":{");
     for (int kind = 0; kind < EVENT_DURABLE; kind++)
         jtext_member_integer(ret_json, topic_name((enum topic_kind)kind), mark->last[kind]);

@@ -78,9 +78,10 @@ void event_row(const struct event_row *row, const struct event_live *live, struc
 
 /* How far the feed has come. */
 struct event_mark {
-    const char *epoch; /* names the run */
-    int64_t since;     /* rows up to here are not published in this run */
-    int64_t id;        /* the highest row that was, or that the file ever had at the start */
+    const char *epoch;           /* names the run */
+    int64_t since;               /* rows up to here are not published in this run */
+    int64_t id;                  /* the highest row that was passed */
+    int64_t highest;             /* the same, or that the file ever had when the run began */
     int64_t last[EVENT_DURABLE]; /* no row of that kind lies between it and ID */
 };
 

@@ -202,7 +202,7 @@ static unsigned behind(const struct follow *self, const struct heard *mark, int6
 /* The run's file has never reached the rows that we have. */
 static bool is_put_back(const struct follow *self, const struct heard *mark)
 {
-    return self->suspect && mark->id < highest(self);
+    return self->suspect && mark->highest < highest(self);
 }
 
 static void go_back(struct follow *self, const struct heard *mark)
@@ -211,7 +211,7 @@ static void go_back(struct follow *self, const struct heard *mark)
         if (self->had[kind] > passed(mark))
             self->had[kind] = passed(mark);
     }
-    follow_tell(self, TAILGATE_OBSERVED_RESET, 0, mark->id, "");
+    follow_tell(self, TAILGATE_OBSERVED_RESET, 0, mark->highest, "");
 }
 
 static void take_mark(struct follow *self, const struct heard *mark)
@@ -221,7 +221,7 @@ static void take_mark(struct follow *self, const struct heard *mark)
     if (is_put_back(self, mark))
         go_back(self, mark);
     self->suspect = false;
-    if (self->history && begin_history(self, mark->id)) {
+    if (self->history && begin_history(self, mark->highest)) {
         follow_hold(self, mark);
         return;
     }

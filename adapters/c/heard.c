@@ -61,9 +61,9 @@ static bool read_number(struct span value, int64_t *ret_number)
 static bool read_mark(struct span json, struct heard *heard)
 {
     const struct span none = {NULL, 0};
-    struct span epoch = none, since = none, id = none, last = none, seq = none;
-    const struct jtext_wanted wanted[] = {
-        {"epoch", &epoch}, {"since", &since}, {"id", &id}, {"last", &last}, {"seq", &seq}};
+    struct span epoch = none, since = none, id = none, highest = none, last = none, seq = none;
+    const struct jtext_wanted wanted[] = {{"epoch", &epoch},     {"since", &since}, {"id", &id},
+                                          {"highest", &highest}, {"last", &last},   {"seq", &seq}};
     int64_t number = 0;
     jtext_pick(json, wanted, sizeof wanted / sizeof *wanted);
     if (epoch.size == 0 || jtext_type(epoch) != JTEXT_STRING ||
@@ -72,6 +72,8 @@ static bool read_mark(struct span json, struct heard *heard)
     if (!read_number(since, &heard->since) || !read_number(id, &heard->id) ||
         !read_number(seq, &number) || last.size == 0 || jtext_type(last) != JTEXT_OBJECT)
         return false;
+    if (!read_number(highest, &heard->highest) || heard->highest < heard->id)
+        heard->highest = heard->id;
     if (heard->kind == HEARD_WELCOME)
         heard->seq = (uint64_t)number;
     for (int kind = 0; kind < HEARD_DURABLE; kind++) {

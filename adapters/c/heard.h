@@ -28,12 +28,12 @@ struct heard {
     struct span topic, json;
     struct span conversation, service; /* the members' values, raw; size 0: none */
     uint64_t seq;
-    int64_t id;   /* ROW; MARK, WELCOME: the highest row that was passed, or that the
-                   file ever had when the run began */
+    int64_t id;   /* ROW; MARK, WELCOME: the highest row that was passed */
     int64_t prev; /* ROW: no row of its kind lies between this and id */
     /* MARK, WELCOME */
     char epoch[HEARD_EPOCH];
     int64_t since;
+    int64_t highest; /* the same as id, or that the file ever had when the run began */
     int64_t last[HEARD_DURABLE];
 };
 

@@ -116,8 +116,8 @@ static struct message mark(bool welcome)
     snprintf(made.seq, sizeof made.seq, "%llu", (unsigned long long)world.seq);
     snprintf(made.json + size, room - (size_t)size,
              "{\"event\":\"x\",\"seq\":%llu,\"epoch\":\"run%d\",\"since\":%lld,\"id\":%lld,"
-             "\"last\":{\"query\":%lld,\"response\":%lld,\"message\":%lld}}",
-             (unsigned long long)world.seq, world.run, (long long)world.since,
+             "\"highest\":%lld,\"last\":{\"query\":%lld,\"response\":%lld,\"message\":%lld}}",
+             (unsigned long long)world.seq, world.run, (long long)world.since, (long long)world.id,
              (long long)(world.id > world.highest ? world.id : world.highest),
              (long long)world.last[0], (long long)world.last[1], (long long)world.last[2]);
     return made;

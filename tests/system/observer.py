@@ -156,7 +156,7 @@ class Recorder:
         self.epochs += self.epoch != event["epoch"]
         self.epoch = event["epoch"]
         for kind in self.kinds:
-            if self.upto[kind] is None or (back and event["id"] < self.upto[kind]):
+            if self.upto[kind] is None or (back and event["highest"] < self.upto[kind]):
                 self.upto[kind] = event["last"][kind]
             elif self.upto[kind] < event["last"][kind]:
                 self.repair(kind, event["last"][kind])

@@ -122,14 +122,14 @@ static void response_says_what_it_answers_and_how_long_it_took(void **state)
 
 static void mark_and_welcome_say_how_far_the_feed_is(void **state)
 {
-    const struct event_mark mark = {"e1", 3, 20, {17, 18, 3}};
+    const struct event_mark mark = {"e1", 3, 20, 25, {17, 18, 3}};
 
     (void)state;
     event_mark(&mark, false, 9, 1000000, span_str("{\"dead\":1}"), &json);
-    assert_string_equal(json.data,
-                        "{\"event\":\"gateway/mark\",\"seq\":9,\"time\":\"1970-01-01T00:00:01\","
-                        "\"epoch\":\"e1\",\"since\":3,\"id\":20,\"last\":{\"query\":17,"
-                        "\"response\":18,\"message\":3},\"counters\":{\"dead\":1}}");
+    assert_string_equal(
+        json.data, "{\"event\":\"gateway/mark\",\"seq\":9,\"time\":\"1970-01-01T00:00:01\","
+                   "\"epoch\":\"e1\",\"since\":3,\"id\":20,\"highest\":25,\"last\":{\"query\":17,"
+                   "\"response\":18,\"message\":3},\"counters\":{\"dead\":1}}");
     buffer_reset(&json);
     event_mark(&mark, true, 9, 1000000, span_str(""), &json);
     assert_non_null(strstr(json.data, "\"event\":\"gateway/welcome\""));
