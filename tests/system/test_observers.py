@@ -149,9 +149,10 @@ def test_conversation_id_of_any_bytes_makes_a_topic(site):
 # What was missed.
 
 def test_welcome_comes_first_and_says_how_far_the_feed_is(site):
-    bridge, _, feed = given(site)
+    bridge, gateway, feed = given(site)
     row = bridge.send("hello")
     feed.named("message", id=row)
+    gateway.status()  # it is a lower bound: the turn in which the row was told must be over
     late = Feed(site.context, bridge, b"gateway/")
     site.workers.append(late)
     topic, welcome = late.next()
