@@ -247,11 +247,11 @@ def test_silent_gateway_is_left_for_a_fresh_connection(workshop, world):
 
 
 def test_worker_that_was_stopped_a_while_does_not_take_that_for_silence(workshop, world):
-    program = start(workshop, world.gate, interval=100)
+    program = start(workshop, world.gate, interval=300)
     first, _, _ = world.gate.ready()
     for _ in range(3):
         program.freeze()
-        end = time.monotonic() + 1
+        end = time.monotonic() + 1.5
         while time.monotonic() < end:
             world.gate.send(first, HEARTBEAT)
             time.sleep(0.05)
