@@ -80,7 +80,10 @@ DAMAGES = {
             WHERE c.id <> messages.conversation_id) WHERE id = {ANSWERED}"""),
     "somebody else's answer": ("an answer is that of its query", f"""
         UPDATE messages SET message = json_set(message, '$.answer', 're: something else') WHERE id = {ANSWERED}"""),
-    "lost query": ("a committed query stays", f"DELETE FROM messages WHERE id = {ASKED}"),
+    # Several: a writer that was killed before it was told of its COMMIT has not written the row down.
+    "lost query": ("a committed query stays", """
+        DELETE FROM messages WHERE id IN (SELECT json_extract(metadata, '$.in_reply_to') FROM messages
+            WHERE from_session = 'b' AND json_extract(message, '$.type') = 'response' ORDER BY id DESC LIMIT 20)"""),
     "still pending": ("nothing is pending at the end", ASK.format(0)),
     "below the mark and not parked": ("the next start finds what is pending", ASK.format(0) + """;
         UPDATE tailgate_meta SET value = 999999999 WHERE key = 'low_water'"""),
