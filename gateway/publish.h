@@ -45,7 +45,7 @@ struct publish {
         const char *name; /* a constant */
         uint64_t count;
     } told[PUBLISH_WORDS];
-    size_t subscriptions; /* at the last look */
+    uint64_t begun;       /* subscriptions, at the last look */
     struct table streams; /* by message id */
     size_t held;          /* bytes that they hold back */
     int64_t since_us;     /* P1: an attempt that began earlier and has no stream is not followed */

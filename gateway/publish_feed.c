@@ -105,13 +105,13 @@ static void set_welcome(struct publish *self, int64_t utc_us)
 
 void publish_run(struct publish *self, int64_t now_us, int64_t utc_us)
 {
-    size_t subscriptions = events_subscriptions(self->events);
+    uint64_t begun = events_begun(self->events);
 
     if (events_doors(self->events) == 0)
         return;
-    if (subscriptions > self->subscriptions)
+    if (begun != self->begun)
         feed_joined(&self->feed, now_us);
-    self->subscriptions = subscriptions;
+    self->begun = begun;
     if (feed_is_due(&self->feed, now_us, events_wanted(self->events, TOPIC_GATEWAY)))
         send_mark(self, now_us, utc_us);
     if (feed_welcome(&self->feed))

@@ -21,16 +21,6 @@ static struct span trim(struct span text)
     return text;
 }
 
-/* The code point of the valid sequence of LENGTH bytes at DATA. */
-static uint32_t decode(const char *data, size_t length)
-{
-    static const unsigned char lead_mask[5] = {0, 0x7f, 0x1f, 0x0f, 0x07};
-    uint32_t code = (unsigned char)data[0] & lead_mask[length];
-    for (size_t i = 1; i < length; i++)
-        code = code << 6 | ((unsigned char)data[i] & 0x3fu);
-    return code;
-}
-
 /* wcwidth(3) would depend on the locale, which in a service is often none. */
 static size_t columns_of(uint32_t code)
 {
@@ -70,7 +60,7 @@ static size_t put_next(struct buffer *text, struct span from, size_t *at)
     escape_text(text, span_of(here, length ? length : 1), ESCAPE_CELL);
     size_t written = text->size - size;
     /* an escape is all ASCII, and longer than what it stands for */
-    return length && written == length ? columns_of(decode(here, length)) : written;
+    return length && written == length ? columns_of(utf8_decode(here, length)) : written;
 }
 
 size_t watch_text_line(struct buffer *ret_text, struct span text, size_t columns)

@@ -2,16 +2,6 @@
 
 #include "proto/utf8.h"
 
-/* The code point of the valid sequence of LENGTH bytes at DATA. */
-static unsigned decode(const char *data, size_t length)
-{
-    static const unsigned char lead_mask[5] = {0, 0x7f, 0x1f, 0x0f, 0x07};
-    unsigned code = (unsigned char)data[0] & lead_mask[length];
-    for (size_t i = 1; i < length; i++)
-        code = code << 6 | ((unsigned char)data[i] & 0x3fu);
-    return code;
-}
-
 static bool is_dangerous(unsigned code)
 {
     return code < 0x20 || (code >= 0x7f && code <= 0x9f) || code == 0x061c || code == 0x200e ||
@@ -53,7 +43,7 @@ void escape_text(struct buffer *ret_text, struct span text, enum escape_form for
             at++;
             continue;
         }
-        unsigned code = decode(here, length);
+        unsigned code = utf8_decode(here, length);
         if (is_kept(code, form))
             buffer_add(ret_text, span_of(here, length));
         else if (code == '\\' || code == '"')
@@ -71,7 +61,7 @@ void escape_json(struct buffer *ret_text, struct span text)
     while (at < text.size) {
         const char *here = text.data + at;
         size_t length = utf8_length(here, text.size - at);
-        unsigned code = length ? decode(here, length) : 0;
+        unsigned code = length ? utf8_decode(here, length) : 0;
         if (length == 0)
             buffer_text(ret_text, "\\ufffd");
         else if (code == '\\' || code == '"')
@@ -90,7 +80,7 @@ void escape_in_json(struct buffer *ret_text, struct span json)
     size_t at = 0, plain = 0;
     while (at < json.size) {
         size_t length = utf8_length(json.data + at, json.size - at);
-        unsigned code = length ? decode(json.data + at, length) : 0;
+        unsigned code = length ? utf8_decode(json.data + at, length) : 0;
         if (length == 0 || is_dangerous(code)) {
             buffer_add(ret_text, span_of(json.data + plain, at - plain));
             if (code == '\n' || code == '\r' || code == '\t') /* not within a string: it is valid */

@@ -63,6 +63,15 @@ static size_t ascii_run(struct span text, size_t at)
     return at - start;
 }
 
+unsigned utf8_decode(const char *data, size_t length)
+{
+    static const unsigned char lead_mask[5] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+    unsigned code = (unsigned char)data[0] & lead_mask[length];
+    for (size_t i = 1; i < length; i++)
+        code = code << 6 | ((unsigned char)data[i] & 0x3fu);
+    return code;
+}
+
 bool utf8_valid(struct span text)
 {
     size_t at = 0;

@@ -7,6 +7,8 @@
 /* Length in bytes of the valid sequence at DATA (1 to 4), or 0 when the bytes there are not one.
  * Reads at most SIZE bytes; SIZE is at least 1. */
 size_t utf8_length(const char *data, size_t size);
+/* The code point of the valid sequence of LENGTH bytes (utf8_length()) at DATA. */
+unsigned utf8_decode(const char *data, size_t length);
 /* True when all of TEXT is valid UTF-8. U+0000 counts as valid here. */
 bool utf8_valid(struct span text);
 /* Number of code points in valid TEXT, as Python's len() counts them. */

@@ -158,6 +158,15 @@ size_t events_subscriptions(const struct events *self)
     return count;
 }
 
+uint64_t events_begun(const struct events *self)
+{
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < self->doors; i++)
+        count += observers_begun(self->door[i].observers);
+    return count;
+}
+
 size_t events_observers(const struct events *self)
 {
     size_t count = 0;

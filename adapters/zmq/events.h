@@ -40,6 +40,8 @@ size_t events_observers(const struct events *self);
 /* Subscriptions of all connections; 0: nobody listens. What is longer than any topic is not
  * counted. Never too low for living connections (observers.h, O1, O2). */
 size_t events_subscriptions(const struct events *self);
+/* Those that have begun so far. */
+uint64_t events_begun(const struct events *self);
 /* True when an endpoint is no unix socket. */
 bool events_over_tcp(const struct events *self);
 /* True when one of them can match a topic of KIND; if not, such an event need not be made. */

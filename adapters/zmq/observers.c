@@ -37,6 +37,7 @@ struct observers {
     size_t open;                 /* connections */
     size_t subscriptions;        /* in all books, that can match something */
     size_t wanting[TOPIC_KINDS]; /* of these: that can match this kind */
+    uint64_t begun;              /* subscriptions so far */
     uint64_t turn;               /* of reading the socket */
     uint64_t cut;
 };
@@ -92,6 +93,11 @@ size_t observers_subscriptions(const struct observers *self)
     return self->subscriptions;
 }
 
+uint64_t observers_begun(const struct observers *self)
+{
+    return self->begun;
+}
+
 size_t observers_wanting(const struct observers *self, enum topic_kind kind)
 {
     return self->wanting[kind];
@@ -121,6 +127,7 @@ static void count(struct observers *self, struct span text, bool begins)
     if (text.size > SUBSCRIPTION_MAX)
         return;
     self->subscriptions += step;
+    self->begun += begins;
     for (enum topic_kind kind = 0; kind < TOPIC_KINDS; kind++)
         if (can_match(text, kind))
             self->wanting[kind] += step;

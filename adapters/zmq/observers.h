@@ -47,6 +47,8 @@ void observers_cut_loudest(struct observers *self, const char *endpoint);
  * these can match a topic of KIND, and connections that were cut so far. */
 size_t observers_count(const struct observers *self);
 size_t observers_subscriptions(const struct observers *self);
+/* Subscriptions that have begun so far. */
+uint64_t observers_begun(const struct observers *self);
 size_t observers_wanting(const struct observers *self, enum topic_kind kind);
 uint64_t observers_cut(const struct observers *self);
 

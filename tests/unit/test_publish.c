@@ -458,6 +458,33 @@ static void mark_says_no_less_than_the_file_had_when_the_run_began(void **state)
     assert_int_equal(mark.highest, 21);
 }
 
+static void who_joins_as_another_one_leaves_has_a_mark_soon(void **state)
+{
+    void *late = zmq_socket(context, ZMQ_SUB);
+    int linger = 0;
+
+    (void)state;
+    given_observer();
+    for (int i = 0; i < 5; i++) { /* the next mark is far off */
+        now_us = publish_due(&publish) < INT64_MAX ? publish_due(&publish) : now_us;
+        publish_run(&publish, now_us, now_us);
+    }
+    assert_true(publish_due(&publish) > now_us + FEED_MARK_US);
+    zmq_setsockopt(late, ZMQ_LINGER, &linger, sizeof linger);
+    zmq_setsockopt(late, ZMQ_SUBSCRIBE, "", 0);
+    assert_int_equal(zmq_connect(late, ENDPOINT), 0);
+    zmq_close(observer);
+    observer = late;
+    for (uint64_t begun = events_begun(events);
+         events_begun(events) == begun || events_subscriptions(events) != 1;) {
+        zmq_pollitem_t item = {.socket = events_socket(events, 0), .events = ZMQ_POLLIN};
+        assert_int_equal(zmq_poll(&item, 1, HANG_MS), 1);
+        events_drain(events);
+    }
+    publish_run(&publish, now_us, now_us);
+    assert_int_equal(publish_due(&publish), now_us + FEED_MARK_US);
+}
+
 static void nobody_there_is_no_mark(void **state)
 {
     (void)state;
@@ -485,6 +512,7 @@ int main(void)
         WITH_OBSERVERS(rows_that_nobody_heard_lie_before_what_the_next_one_names),
         WITH_OBSERVERS(mark_follows_the_last_event_and_is_repeated),
         WITH_OBSERVERS(mark_says_no_less_than_the_file_had_when_the_run_began),
+        WITH_OBSERVERS(who_joins_as_another_one_leaves_has_a_mark_soon),
         WITH_OBSERVERS(nobody_there_is_no_mark),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
