@@ -13,6 +13,8 @@
 #define LOOK_AGAIN_MS 500 /* besides the watch's hints */
 #define LOCK_PATIENCE_US INT64_C(10000000)
 #define LOCK_PAUSE_MS 10
+#define ENDPOINT_PATIENCE_US INT64_C(2000000)
+#define ENDPOINT_PAUSE_MS 50
 
 /* True when a signal that ends us has come. SIGHUP does not: there is nothing to reload yet. */
 static bool is_stopped(int signal_fd)
@@ -67,7 +69,7 @@ int await_bridge(const struct place *place, struct watch *watch, int signal_fd, 
     }
 }
 
-int await_unlocked(struct await_lock *self, const struct place *place, int signal_fd)
+int await_unlocked(struct await_turn *self, const struct place *place, int signal_fd)
 {
     struct pollfd item = {signal_fd, POLLIN, 0};
     int64_t now_us = clock_mono_us();
@@ -79,5 +81,21 @@ int await_unlocked(struct await_lock *self, const struct place *place, int signa
     if (now_us >= self->until_us)
         return problem_bridge("serve", place, BRIDGE_BUSY, NULL);
     poll(&item, 1, LOCK_PAUSE_MS);
+    return is_stopped(signal_fd) ? CLI_OK : -1;
+}
+
+int await_endpoint(struct await_turn *self, const char *endpoint, bool for_good, int signal_fd)
+{
+    struct pollfd item = {signal_fd, POLLIN, 0};
+    int64_t now_us = clock_mono_us();
+
+    if (!self->until_us) {
+        self->until_us = for_good ? INT64_MAX : now_us + ENDPOINT_PATIENCE_US;
+        log_event(LOG_INFO, "waiting", LOG_STR("endpoint", endpoint),
+                  LOG_STR("say", "somebody else still listens there; waiting for its end"));
+    }
+    if (now_us >= self->until_us)
+        return CLI_FAILED;
+    poll(&item, 1, ENDPOINT_PAUSE_MS);
     return is_stopped(signal_fd) ? CLI_OK : -1;
 }

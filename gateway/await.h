@@ -14,14 +14,19 @@
 int await_bridge(const struct place *place, struct watch *watch, int signal_fd, bool wait,
                  struct tail **ret_tail, struct place_identity *ret_identity);
 
-/* A wait for a lock on the database that is in the way of starting. Zero-initialised. */
-struct await_lock {
+/* A wait for what is in the way of starting. Zero-initialised. */
+struct await_turn {
     int64_t until_us; /* monotonic; 0: it has not begun */
 };
 
-/* To be called after each BRIDGE_BUSY. Pauses a moment and returns -1 to try again; CLI_OK when a
- * signal came on SIGNAL_FD; another exit code when it has lasted too long, after one line on
- * stderr. */
-int await_unlocked(struct await_lock *self, const struct place *place, int signal_fd);
+/* To be called after each BRIDGE_BUSY: a lock on the database. Pauses a moment and returns -1 to
+ * try again; CLI_OK when a signal came on SIGNAL_FD; another exit code when it has lasted too long,
+ * after one line on stderr. */
+int await_unlocked(struct await_turn *self, const struct place *place, int signal_fd);
+
+/* The same after an ENDPOINT was found in use: by a gateway whose sockets outlive its lock for a
+ * moment, or whose lock file somebody removed. FOR_GOOD: without end; else for two seconds, and
+ * then CLI_FAILED without a word. */
+int await_endpoint(struct await_turn *self, const char *endpoint, bool for_good, int signal_fd);
 
 #endif

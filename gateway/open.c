@@ -22,6 +22,10 @@
  */
 #define RECORD_AT_ONCE 100
 
+/* What an endpoint is, for people. */
+#define GATE "gate"
+#define EVENTS "events endpoint"
+
 /* Words of tailgate_meta. */
 #define NOTE_RUNNING "running" /* there while a gateway runs, or when one was killed */
 #define NOTE_MARK "low_water"  /* store_mark()'s */
@@ -53,16 +57,32 @@ static int cannot_open(const char *what, const char *endpoint, int error)
 
 static int bind_gate(struct server *server, const char *endpoint)
 {
-    int door = gate_bind(server->gate, endpoint, is_for_group(server));
-
-    return door < 0 ? cannot_open("gate", endpoint, door) : -1;
+    return gate_bind(server->gate, endpoint, is_for_group(server));
 }
 
 static int bind_event(struct server *server, const char *endpoint)
 {
-    int door = events_bind(server->events, endpoint, is_for_group(server));
+    return events_bind(server->events, endpoint, is_for_group(server));
+}
 
-    return door < 0 ? cannot_open("events endpoint", endpoint, door) : -1;
+/* We have the lock, so who listens at our own socket is about to end, or runs although its lock
+ * file was removed: a standby waits for that end, too. */
+static int bind_in_turn(struct server *server, const struct serve_options *options,
+                        int (*bind)(struct server *, const char *), const char *what,
+                        const char *endpoint)
+{
+    bool ours = endpoint == server->place.gate || endpoint == server->place.events;
+    struct await_turn turn = {0};
+    int door, code;
+
+    while ((door = bind(server, endpoint)) == -EADDRINUSE) {
+        code = await_endpoint(&turn, endpoint, ours && options->standby, server->signal_fd);
+        if (code == CLI_OK)
+            return code;
+        if (code > 0)
+            break;
+    }
+    return door < 0 ? cannot_open(what, endpoint, door) : -1;
 }
 
 /* Events can be done without: a path that is too long for a socket does not keep a gateway from
@@ -73,14 +93,14 @@ static int bind_events(struct server *server, const struct serve_options *option
 
     server->events = events_new(gate_context(server->gate));
     if (place_endpoint_fits(server->place.events))
-        code = bind_event(server, server->place.events);
+        code = bind_in_turn(server, options, bind_event, EVENTS, server->place.events);
     else if (options->events.count == 0)
         log_event(LOG_WARN, "no-events", LOG_STR("path", server->place.events + strlen("ipc://")),
                   LOG_STR("say",
                           "this path is too long for a socket, and nobody can listen: give a "
                           "shorter one with --events ipc:///PATH"));
     for (size_t i = 0; i < options->events.count && code < 0; i++)
-        code = bind_event(server, options->events.item[i]);
+        code = bind_in_turn(server, options, bind_event, EVENTS, options->events.item[i]);
     return code;
 }
 
@@ -94,7 +114,7 @@ static int bind_gates(struct server *server, const struct serve_options *options
     if (options->reps.count > 0)
         gate_will_dial(server->gate);
     if (place_endpoint_fits(server->place.gate))
-        code = bind_gate(server, server->place.gate);
+        code = bind_in_turn(server, options, bind_gate, GATE, server->place.gate);
     else if (options->gates.count == 0)
         return cli_fail(
             "serve", CLI_FAILED,
@@ -102,7 +122,7 @@ static int bind_gates(struct server *server, const struct serve_options *options
             "may have: give a shorter one with --gate ipc:///PATH",
             server->place.gate + strlen("ipc://"), PLACE_SOCKET_MAX);
     for (size_t i = 0; i < options->gates.count && code < 0; i++)
-        code = bind_gate(server, options->gates.item[i]);
+        code = bind_in_turn(server, options, bind_gate, GATE, options->gates.item[i]);
     return code;
 }
 
@@ -130,7 +150,7 @@ static int dial_reps(struct server *server, const struct serve_options *options)
  * inside SQLite: the committer has a policy of its own (committer.h, C3). */
 static int open_store(struct server *server, bool skip)
 {
-    struct await_lock lock = {0};
+    struct await_turn lock = {0};
     int64_t last_id = 0;
     int error, code;
 
@@ -211,7 +231,7 @@ static void note(struct server *server, const char *key, const char *word)
  */
 static int restore(struct server *server)
 {
-    struct await_lock lock = {0};
+    struct await_turn lock = {0};
     int64_t last = 0;
     struct past past = {.mark = 0};
     int error, code;

@@ -141,6 +141,35 @@ def test_standby_takes_over_although_somebody_removed_the_lock_file(site):
     assert tailgate("serve", "--db", bridge.path).returncode == 5
 
 
+def test_standby_started_after_the_lock_file_was_removed_waits_for_the_socket(site):
+    bridge = site.bridge()
+    active = site.serve(bridge)
+    os.unlink(f"{bridge.path}-gate/lock")
+    waiting = site.serve(bridge, "--standby", wait=False)
+    waiting.wait_event("waiting", endpoint=bridge.gate)
+    assert active.status()["gateway"]["pid"] == active.pid
+    active.kill()
+    waiting.wait_serving()
+    assert holder(bridge) == waiting.pid
+
+
+def test_standby_that_waits_for_the_socket_ends_with_0(site):
+    bridge = site.bridge()
+    site.serve(bridge)
+    os.unlink(f"{bridge.path}-gate/lock")
+    waiting = site.serve(bridge, "--standby", wait=False)
+    waiting.wait_event("waiting", endpoint=bridge.gate)
+    waiting.stop()
+
+
+def test_gateway_does_not_take_the_socket_of_one_whose_lock_file_was_removed(site):
+    bridge = site.bridge()
+    site.serve(bridge)
+    os.unlink(f"{bridge.path}-gate/lock")
+    done = tailgate("serve", "--db", bridge.path)
+    assert done.returncode == 1 and "somebody else listens there" in done.stderr, done.stderr
+
+
 def test_standby_waits_for_a_gateway_that_stands_still(site):
     bridge = site.bridge()
     active = site.serve(bridge)

@@ -5,7 +5,8 @@
 //      what waits to be sent, so that a gateway that does not know of it gives it to nobody else.
 //   2. An answer is handed to ZeroMQ only while registered; else it is kept. See outbox.js.
 //   3. READY states the interval of our beats. The gateway beats at least as often, so three of them
-//      without a word from it mean that it is gone.
+//      without a word from it mean that it is gone. They are counted and not measured: what a process that
+//      was stopped has not read yet is no silence, and its timers go off once when it runs again.
 import { Connection } from "./connection.js";
 import * as mdp from "./mdp.js";
 import { Outbox } from "./outbox.js";
@@ -23,7 +24,7 @@ export class Link {
   #working = new Set(); // tokens of the queries that the other thread has
   #outbox;
   #backoff = BACKOFF.first;
-  #heard = 0; // when the gateway last spoke
+  #unheard = 0; // our beats since the gateway last spoke
   #answered = false; // it has spoken since READY
   #timers = {}; // by name
   #leaving = null; // {until, gone}
@@ -79,25 +80,13 @@ export class Link {
   }
 
   #beat() {
+    if (this.#unheard++ >= mdp.BEATS_MISSED) {
+      this.#lose("the gateway gives no sign of life", false);
+      return;
+    }
     this.#outbox.forget(performance.now());
     if (this.#connection.waiting === 0) this.#say(mdp.HEARTBEAT);
     this.#timer("beat", this.#setup.interval, () => this.#beat());
-  }
-
-  #silence() {
-    const patience = mdp.BEATS_MISSED * this.#setup.interval;
-    const left = () => this.#heard + patience - performance.now();
-    if (left() > 0) {
-      this.#timer("silence", left() + 1, () => this.#silence());
-      return;
-    }
-    // Only what is not waiting to be read counts as silence: this process may have been stopped.
-    const connection = this.#connection;
-    setImmediate(() => setImmediate(() => {
-      if (connection !== this.#connection || !this.#registered) return;
-      if (left() > 0) this.#silence();
-      else this.#lose("the gateway gives no sign of life", false);
-    }));
   }
 
   // ── the connection ──
@@ -119,7 +108,6 @@ export class Link {
 
   #drop(linger) {
     this.#timer("beat");
-    this.#timer("silence");
     this.#registered = false;
     this.#connection?.close(linger);
     this.#connection = null;
@@ -169,10 +157,9 @@ export class Link {
     this.#say(mdp.READY, service, JSON.stringify(options));
     this.#registered = true;
     this.#answered = false;
-    this.#heard = performance.now();
+    this.#unheard = 0;
     for (const letter of kept) this.#post(letter);
     this.#timer("beat", interval, () => this.#beat());
-    this.#silence();
     this.#tell({ kind: "ready", endpoint: this.#connection.endpoint });
   }
 
@@ -191,7 +178,7 @@ export class Link {
       this.#dismissed();
       return;
     }
-    this.#heard = performance.now();
+    this.#unheard = 0;
     this.#backoff = BACKOFF.first;
     this.#answered = true;
     if (command[0] === mdp.REQUEST) this.#query(rest);
