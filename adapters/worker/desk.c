@@ -83,12 +83,12 @@ void desk_answer(struct desk *self, struct job *job, struct span text, int64_t n
 
 void desk_end(struct desk *self, struct job *job, enum desk_outcome outcome, const char *reason)
 {
-    bool failed = outcome == DESK_FAILED;
+    bool failed = outcome != DESK_RETURNED;
     log_event(failed ? LOG_WARN : LOG_INFO, failed ? "failed" : "returned",
               LOG_STR("worker", self->name), LOG_INT("id", tailgate_query_message_id(job->query)),
               LOG_STR("error", reason));
     end_job(self, job,
-            failed ? tailgate_query_error(job->query, reason, true)
+            failed ? tailgate_query_error(job->query, reason, outcome == DESK_FAILED)
                    : tailgate_query_return(job->query, reason));
 }
 

@@ -23,6 +23,7 @@ struct desk {
 /* What becomes of a query without an answer. */
 enum desk_outcome {
     DESK_FAILED,  /* it costs an attempt, and the gateway tries again */
+    DESK_REFUSED, /* no attempt will fare better: that was the last one */
     DESK_RETURNED /* it is given back, which costs nothing */
 };
 

@@ -9,7 +9,7 @@
 
 struct echo {
     bool running;
-    bool gone;               /* stopped, and not yet said so */
+    bool ready, gone;        /* started, or stopped, and not yet said so */
     bool given;              /* the first letter has been given out */
     struct letterbox answer; /* to be taken */
 };
@@ -36,6 +36,7 @@ static int echo_start(void *state)
 {
     struct echo *self = state;
     self->running = true;
+    self->ready = true;
     return 0;
 }
 
@@ -68,18 +69,25 @@ static bool echo_take(void *state, int64_t now_us, struct adapter_report *ret_re
 {
     struct echo *self = state;
     (void)now_us;
+    if (self->ready) {
+        self->ready = false;
+        *ret_report = (struct adapter_report){.kind = ADAPTER_READY};
+        return true;
+    }
     if (self->given)
         letterbox_drop(&self->answer);
     const struct letter *letter = letterbox_first(&self->answer);
     self->given = letter != NULL;
     if (letter) {
-        *ret_report = (struct adapter_report){ADAPTER_ANSWER, letter->token, letter->text};
+        *ret_report = (struct adapter_report){
+            .kind = ADAPTER_ANSWER, .token = letter->token, .text = letter->text};
         return true;
     }
     if (!self->gone)
         return false;
     self->gone = false;
-    *ret_report = (struct adapter_report){ADAPTER_GONE, {NULL, 0}, span_str("echo was stopped")};
+    *ret_report =
+        (struct adapter_report){.kind = ADAPTER_GONE, .text = span_str("echo was stopped")};
     return true;
 }
 
@@ -100,6 +108,7 @@ static void echo_stop(void *state, int64_t now_us, bool at_once)
 
 const struct adapter adapter_echo = {
     .name = "echo",
+    .about = "no program at all: the question is the answer, for tests",
     .make = echo_make,
     .destroy = echo_destroy,
     .start = echo_start,

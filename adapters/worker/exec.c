@@ -4,11 +4,9 @@
  * Invariants
  *   1. Every pipe is non-blocking: a child that reads nothing, or writes without end, costs memory
  *      up to a limit and never the loop's time.
- *   2. A query is exactly one line: line breaks in it become blanks, and what is not a JSON object
- *      is wrapped into one, so that queries and answers cannot get out of step.
- *   3. The child leads a process group. When it has ended, what is left of the group is killed
+ *   2. The child leads a process group. When it has ended, what is left of the group is killed
  *      before the child is reaped, so that the group's number cannot have become somebody else's.
- *   4. What the child wrote before it ended is reported before GONE. */
+ *   3. What the child wrote before it ended is reported before GONE. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,10 +15,9 @@
 
 #include "adapters/worker/adapter.h"
 #include "adapters/worker/child.h"
+#include "adapters/worker/jsonl.h"
 #include "adapters/worker/lines.h"
-#include "proto/jtext.h"
 #include "proto/limits.h"
-#include "proto/message.h"
 #include "proto/space.h"
 
 #define GRACE_US 2000000 /* between SIGTERM and SIGKILL; and to end after closing a pipe */
@@ -46,6 +43,8 @@ struct exec {
     struct buffer input; /* lines for its stdin */
     size_t sent;         /* bytes of INPUT that are written */
     struct lines answer; /* its stdout */
+    struct buffer part;  /* what a report's text is made of */
+    bool ready;          /* READY was reported */
     struct lines said;   /* its stderr */
     bool said_first;     /* whose turn it is: neither stream can silence the other */
     int reads;           /* that may still be made in this call or, when ENDED, at all */
@@ -60,6 +59,7 @@ static void *exec_make(const struct adapter_setup *setup)
     self->command = setup->command;
     self->child = (struct child){0, -1, -1, -1};
     buffer_init(&self->input);
+    buffer_init(&self->part);
     lines_init(&self->answer, LIMIT_FRAME_SIZE);
     lines_init(&self->said, SAID_SIZE);
     return self;
@@ -70,9 +70,11 @@ static void clear(struct exec *self)
 {
     child_close(&self->child);
     buffer_done(&self->input);
+    buffer_done(&self->part);
     lines_done(&self->answer);
     lines_done(&self->said);
     self->sent = 0;
+    self->ready = false;
     self->phase = STOPPED;
 }
 
@@ -105,19 +107,7 @@ static void exec_offer(void *state, struct span token, struct span query)
     (void)token; /* rides in the query's member "delivery" */
     if (self->phase != RUNNING)
         return;
-    size_t from = self->input.size;
-    if (jtext_check(query) == JTEXT_OBJECT) {
-        buffer_add(&self->input, query);
-    } else {
-        buffer_byte(&self->input, '{');
-        jtext_member(&self->input, "question", query);
-        buffer_byte(&self->input, '}');
-    }
-    for (size_t i = from; i < self->input.size; i++) {
-        if (self->input.data[i] == '\n' || self->input.data[i] == '\r')
-            self->input.data[i] = ' ';
-    }
-    buffer_byte(&self->input, '\n');
+    jsonl_add_query(&self->input, query);
 }
 
 static size_t exec_descriptors(const void *state, struct pollfd ret_poll[ADAPTER_DESCRIPTORS])
@@ -174,7 +164,7 @@ static void feed(struct exec *self, int64_t now_us)
 
 static bool report_broken(struct exec *self, struct adapter_report *ret_report)
 {
-    *ret_report = (struct adapter_report){ADAPTER_BROKEN, {NULL, 0}, span_str(self->reason)};
+    *ret_report = (struct adapter_report){.kind = ADAPTER_BROKEN, .text = span_str(self->reason)};
     return true;
 }
 
@@ -190,11 +180,9 @@ static bool report_too_long(struct exec *self, int64_t now_us, struct adapter_re
     return report_broken(self, ret_report);
 }
 
-static bool report_answer(struct span line, struct adapter_report *ret_report)
+static bool report_line(struct exec *self, struct span line, struct adapter_report *ret_report)
 {
-    struct answer answer;
-    answer_read(line, &answer);
-    *ret_report = (struct adapter_report){ADAPTER_ANSWER, answer.token, line};
+    jsonl_report(line, JSONL_TEXT, &self->part, ret_report);
     return true;
 }
 
@@ -205,7 +193,7 @@ static bool take_answer(struct exec *self, int64_t now_us, struct adapter_report
         int found;
         while ((found = lines_next(&self->answer, &line)) > 0) {
             if (!space_only(line))
-                return report_answer(line, ret_report);
+                return report_line(self, line, ret_report);
         }
         if (found < 0)
             return report_too_long(self, now_us, ret_report);
@@ -223,7 +211,7 @@ static bool take_answer(struct exec *self, int64_t now_us, struct adapter_report
 
 static bool report_said(struct span line, struct adapter_report *ret_report)
 {
-    *ret_report = (struct adapter_report){ADAPTER_SAID, {NULL, 0}, line};
+    *ret_report = (struct adapter_report){.kind = ADAPTER_SAID, .text = line};
     return true;
 }
 
@@ -280,9 +268,9 @@ static bool take_rest(struct exec *self, struct adapter_report *ret_report)
     if (lines_rest(&self->said, &line) && !space_only(line))
         return report_said(line, ret_report);
     if (self->well && lines_rest(&self->answer, &line) && !space_only(line))
-        return report_answer(line, ret_report);
+        return report_line(self, line, ret_report);
     clear(self);
-    *ret_report = (struct adapter_report){ADAPTER_GONE, {NULL, 0}, span_str(self->reason)};
+    *ret_report = (struct adapter_report){.kind = ADAPTER_GONE, .text = span_str(self->reason)};
     return true;
 }
 
@@ -307,6 +295,11 @@ static bool exec_take(void *state, int64_t now_us, struct adapter_report *ret_re
     struct exec *self = state;
     if (self->phase == STOPPED)
         return false;
+    if (!self->ready) { /* a child that comes up slowly finds its queries in the pipe */
+        self->ready = true;
+        *ret_report = (struct adapter_report){.kind = ADAPTER_READY};
+        return true;
+    }
     if (self->phase != ENDED && !ended(self)) {
         self->reads = TURN_READS;
         feed(self, now_us);
@@ -338,6 +331,8 @@ static void exec_stop(void *state, int64_t now_us, bool at_once)
 
 const struct adapter adapter_exec = {
     .name = "exec",
+    .about = "a program of yours that stays running: JSON lines on its standard input and output",
+    .takes_command = true,
     .make = exec_make,
     .destroy = exec_destroy,
     .start = exec_start,

@@ -14,11 +14,14 @@
 #define SOUND_US 60000000 /* a program that lived this long, or answered, starts afresh */
 #define STOP_US 10000000  /* for the queries in flight when we are told to stop */
 #define TURN 100          /* things done in one worker_run() at most */
+#define REST_MAX_US INT64_C(3600000000) /* whatever a program asks for */
 
 enum state {
-    SERVING, /* the program runs, the link is joined */
-    ENDING,  /* it is being ended; GONE will come */
-    PAUSED,  /* it does not run; it is started again at RESTART_US */
+    STARTING, /* the program is coming up, or being looked for */
+    SERVING,  /* it can be given queries, and the link is joined */
+    RESTING,  /* it runs, and the link is not joined until REST_US */
+    ENDING,   /* it is being ended; GONE will come */
+    PAUSED,   /* it does not run; it is started again at RESTART_US */
     DONE
 };
 
@@ -32,6 +35,7 @@ struct worker {
     bool again;  /* there is more to do without waiting */
     bool served; /* the program has answered since it was started */
     int64_t started_us;
+    int64_t rest_us;      /* SERVING: nothing more until then; RESTING: its end; 0: no rest */
     int64_t pause_us;     /* the next pause */
     int64_t restart_us;   /* PAUSED */
     bool stopping, hurry; /* worker_stop() was called once, twice */
@@ -49,7 +53,7 @@ struct worker *worker_new(const struct worker_setup *setup)
         free(self);
         return NULL;
     }
-    self->program = setup->adapter->make(&setup->program);
+    self->program = setup->adapter->make(&self->setup.program);
     self->state = PAUSED;
     self->pause_us = PAUSE_FIRST_US;
     desk_init(&self->desk, self->name, setup->gate.slots);
@@ -88,12 +92,20 @@ static int start_program(struct worker *self, int64_t now_us)
     int code = self->setup.adapter->start(self->program);
     if (code != 0)
         return code;
-    self->state = SERVING;
+    self->state = STARTING;
     self->served = false;
     self->started_us = now_us;
     self->again = true;
-    tailgate_worker_join(self->gate);
     return 0;
+}
+
+/* It can be given queries. */
+static void program_ready(struct worker *self)
+{
+    if (self->state != STARTING)
+        return;
+    self->state = SERVING;
+    tailgate_worker_join(self->gate);
 }
 
 int worker_start(struct worker *self, int64_t now_us)
@@ -104,6 +116,9 @@ int worker_start(struct worker *self, int64_t now_us)
 static void pause_program(struct worker *self, int64_t now_us)
 {
     self->state = PAUSED;
+    if (self->rest_us > 0 && !self->stopping)
+        tailgate_worker_hold(self->gate, false);
+    self->rest_us = 0;
     self->restart_us = self->stopping ? INT64_MAX : now_us + self->pause_us;
     self->pause_us *= 2;
     if (self->pause_us > PAUSE_MAX_US)
@@ -132,6 +147,39 @@ static void end_program(struct worker *self, int64_t now_us, bool at_once)
     self->again = true;
 }
 
+/* --- a rest --- */
+
+static void ask_rest(struct worker *self, int64_t until_us, int64_t now_us)
+{
+    int64_t most_us = now_us + REST_MAX_US;
+    until_us = until_us < most_us ? until_us : most_us;
+    if (self->state != SERVING || until_us <= now_us || until_us <= self->rest_us)
+        return;
+    self->rest_us = until_us;
+    tailgate_worker_hold(self->gate, true);
+    log_event(LOG_WARN, "resting", LOG_STR("worker", self->name), LOG_US("for", until_us - now_us),
+              LOG_STR("say", "the program asked for a pause; others get the queries meanwhile"));
+}
+
+static void rest_when_due(struct worker *self, int64_t now_us)
+{
+    if (self->rest_us == 0 || self->stopping)
+        return;
+    if (self->state == SERVING && self->desk.count == 0 && now_us < self->rest_us) {
+        self->state = RESTING;
+        tailgate_worker_leave(self->gate, "the program asked for a pause");
+    }
+    if (now_us < self->rest_us)
+        return;
+    self->rest_us = 0;
+    tailgate_worker_hold(self->gate, false);
+    self->again = true;
+    if (self->state == RESTING) {
+        self->state = SERVING;
+        tailgate_worker_join(self->gate);
+    }
+}
+
 /* The program cannot go on, and its adapter is ending it. */
 static void program_broken(struct worker *self, struct span why)
 {
@@ -157,11 +205,23 @@ static void program_gone(struct worker *self, int64_t now_us, struct span how)
 
 /* --- time --- */
 
-/* One query out of time costs the whole program: there is no other way to make it let go. What else
- * the program had is not to blame. */
+/* The program lets go of JOB. */
+static bool drop(struct worker *self, const struct job *job, int64_t now_us)
+{
+    struct span token = span_str(tailgate_query_token(job->query));
+    self->again = true;
+    return self->setup.adapter->drop && self->setup.adapter->drop(self->program, token, now_us);
+}
+
+/* One query out of time may cost the whole program, where there is no other way to make it let go.
+ * What else the program had is not to blame. */
 static void end_for(struct worker *self, struct job *job, const char *why, int64_t now_us)
 {
     char reason[LIMIT_REASON];
+    if (drop(self, job, now_us)) {
+        desk_end(&self->desk, job, DESK_FAILED, why);
+        return;
+    }
     snprintf(reason, sizeof reason, "%s and its worker process was ended", why);
     desk_end(&self->desk, job, DESK_FAILED, reason);
     leave(self, DESK_RETURNED, "the worker process was ended because of another query");
@@ -296,6 +356,21 @@ static void take_answer(struct worker *self, const struct adapter_report *report
     self->again = true; /* a slot is free */
 }
 
+static void take_end(struct worker *self, const struct adapter_report *report, int64_t now_us)
+{
+    struct job *job = desk_find(&self->desk, report->token);
+    char *reason = memory_text(report->text);
+    enum desk_outcome outcome = report->kind == ADAPTER_RETURNED ? DESK_RETURNED
+                                : report->final                  ? DESK_REFUSED
+                                                                 : DESK_FAILED;
+    if (job)
+        desk_end(&self->desk, job, outcome, reason);
+    free(reason);
+    self->again = true; /* a slot is free */
+    if (report->rest_us > 0)
+        ask_rest(self, report->rest_us, now_us);
+}
+
 static void take_partial(struct worker *self, const struct adapter_report *report)
 {
     struct job *job = desk_find(&self->desk, report->token);
@@ -309,11 +384,21 @@ static bool hear_program(struct worker *self, int64_t now_us)
     if (!self->setup.adapter->take(self->program, now_us, &report))
         return false;
     switch (report.kind) {
+    case ADAPTER_READY:
+        program_ready(self);
+        break;
     case ADAPTER_ANSWER:
         take_answer(self, &report, now_us);
         break;
     case ADAPTER_PARTIAL:
         take_partial(self, &report);
+        break;
+    case ADAPTER_FAILED:
+    case ADAPTER_RETURNED:
+        take_end(self, &report, now_us);
+        break;
+    case ADAPTER_NOTE:
+        log_event(LOG_INFO, "adapter", LOG_STR("worker", self->name), LOG_SPAN("say", report.text));
         break;
     case ADAPTER_SAID:
         log_event(LOG_INFO, "stderr", LOG_STR("worker", self->name), LOG_SPAN("say", report.text));
@@ -337,7 +422,7 @@ static void stop_when_settled(struct worker *self, int64_t now_us)
     bool settled = self->desk.count == 0 && tailgate_worker_unsent(self->gate) == 0;
     if (!settled && now_us < self->stop_us)
         return;
-    if (self->state == SERVING) {
+    if (self->state == STARTING || self->state == SERVING || self->state == RESTING) {
         leave(self, DESK_RETURNED, "the worker is stopping");
         end_program(self, now_us, self->hurry);
     } else if (self->state == ENDING && self->hurry) {
@@ -370,6 +455,7 @@ void worker_run(struct worker *self, int64_t now_us)
         self->again = true;
     end_when_late(self, now_us);
     restart_when_due(self, now_us);
+    rest_when_due(self, now_us);
     stop_when_settled(self, now_us);
 }
 
@@ -392,7 +478,9 @@ int64_t worker_due(const struct worker *self)
         due = sooner(due, desk_due(&self->desk));
     if (self->state == PAUSED)
         due = sooner(due, self->restart_us);
-    if (self->stopping && (self->state == SERVING || self->state == PAUSED))
+    if (self->rest_us > 0 && !self->stopping)
+        due = sooner(due, self->rest_us);
+    if (self->stopping && self->state != ENDING && self->state != DONE)
         due = sooner(due, self->stop_us);
     return due;
 }

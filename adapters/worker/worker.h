@@ -1,21 +1,26 @@
 /* One worker: libtailgate towards the gateway, an adapter to a program, and what is decided between
  * them.
  *
- *              start                GONE, or BROKEN / out of time, then GONE
- *   (made) ───────────▶ SERVING ───────────────────────────────▶ PAUSED ──back-off──▶ SERVING
- *                          │                                        │
- *                          └──────────── worker_stop() ─────────────┴──────▶ DONE
+ *             start              READY              GONE, or BROKEN / out of time, then GONE
+ *   (made) ─────────▶ STARTING ─────────▶ SERVING ────────────────────▶ PAUSED ──back-off──▶
+ * STARTING │                │   ▲                           │ │     Retry-After│   │its end │ │ ▼
+ * │                           │ │               RESTING                          │ └────────
+ * worker_stop(), from any ───────────────┴──────▶ DONE
  *
  * Invariants
  *   1. Every query taken ends as exactly one FINAL: the program's answer, an error with why, or its
  *      return, with why, when neither the query nor the program is to blame. (The
  *      library may send an answer once more over the next connection.)
- *   2. Registered only while the program runs: when it ends, its queries are reported first, then
- *      DISCONNECT is said, and READY only after it was started again. The loss of the gateway ends
- *      nothing: the program works on, READY says on what, and what it answers meanwhile is kept.
+ *   2. Registered only while the program can be given queries: when it ends, its queries are
+ * reported first, then DISCONNECT is said, and READY only when it is there again. The loss of the
+ * gateway ends nothing: the program works on, READY says on what, and what it answers meanwhile is
+ * kept.
  *   3. At most `slots` queries are with the program: the library gives out no more.
- *   4. Nothing is held for ever: a query whose attempt is over (the library says so) costs the
- *      program its process group, whatever the gateway says, and whether it is there or not. */
+ *   4. Nothing is held for ever: a query whose attempt is over (the library says so) is taken from
+ *      the program, which costs it its process group when there is no other way, whatever the
+ * gateway says, and whether it is there or not.
+ *   5. A program that asked for a rest is offered nothing until then: what it works on ends first,
+ *      then DISCONNECT is said, so that the gateway gives its queries to others. */
 #ifndef TAILGATE_ADAPTERS_WORKER_WORKER_H
 #define TAILGATE_ADAPTERS_WORKER_WORKER_H
 
