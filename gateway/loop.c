@@ -104,7 +104,8 @@ static int64_t next_due(const struct server *self, int64_t now_us)
         due_us = now_us;
     if (self->blocked_since_us && due_us < now_us + RETRY_US)
         due_us = now_us + RETRY_US;
-    if ((self->held || reps_held(self->reps) || self->waiting_count) && now_us + RETRY_US < due_us)
+    if ((self->held || reps_held(self->reps) || self->waiting_count || self->unread.count) &&
+        now_us + RETRY_US < due_us)
         due_us = now_us + RETRY_US;
     if (upkeep_next(self, now_us) < due_us)
         due_us = upkeep_next(self, now_us);

@@ -392,6 +392,7 @@ void open_close(struct server *server)
     store_close(&server->store);
     watch_destroy(&server->watch);
     job_list_clear(&server->done);
+    job_list_clear(&server->unread);
     buffer_done(&server->status);
     free(server->closed);
     free(server->waiting);

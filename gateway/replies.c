@@ -35,11 +35,11 @@ static void give_receipt(struct server *self, const struct job *job)
     buffer_done(&packed);
 }
 
-/* The request was answered before, and nobody had that: its client gets it now. */
-static void give_answer(struct server *self, const struct job *job)
+bool replies_answer(struct server *self, const struct job *job)
 {
     struct fetched fetched;
     struct buffer packed;
+    bool read;
     int error;
 
     fetched_init(&fetched);
@@ -47,13 +47,14 @@ static void give_answer(struct server *self, const struct job *job)
     error = requests_answer(tail_connection(self->tail), job->id, fetched_take, &fetched);
     if (error == BRIDGE_OK)
         error = fetched_pack(self, &fetched, NULL, &packed);
+    read = intake_could_read(self, error);
     if (error == BRIDGE_OK)
         clients_reply(self->clients, job->request, job->id, buffer_span(&packed));
-    else
-        requests_refuse(self, job->request, false, "its answer cannot be read just now: ask again");
-    (void)intake_could_read(self, error);
+    else if (read)
+        requests_refuse(self, job->request, false, "its answer is gone: ask again");
     buffer_done(&packed);
     fetched_done(&fetched);
+    return read;
 }
 
 /* Why JOB has made no row that will be answered; NULL: it has. */
@@ -71,14 +72,14 @@ static const char *why_unasked(const struct server *self, const struct job *job)
     return NULL;
 }
 
-void replies_made(struct server *self, const struct job *job)
+bool replies_made(struct server *self, const struct job *job)
 {
     const struct ask_job *ask = job->ask;
     const char *error = why_unasked(self, job);
 
     if (error) {
         requests_refuse(self, job->request, ask->ticket[0] != '\0', error);
-        return;
+        return true;
     }
     if (ask->asked == STORE_ASKED)
         self->stats.count[STAT_ASKED]++;
@@ -89,9 +90,10 @@ void replies_made(struct server *self, const struct job *job)
     if (ask->ticket[0])
         give_receipt(self, job);
     else if (ask->asked == STORE_ANSWERED)
-        give_answer(self, job);
+        return replies_answer(self, job);
     else
         clients_made(self->clients, job->request, job->id);
+    return true;
 }
 
 void replies_closed(struct server *self, const struct job *job)

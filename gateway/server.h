@@ -121,6 +121,7 @@ struct server {
     struct table ending; /* ids of the queries whose end is under way: submit_end() */
     struct job_list done;
     /* settle.c */
+    struct job_list unread;       /* requests whose answers could not be read yet */
     int64_t stuck[SERVER_STUCK];  /* the last queries whose every reply the database refuses: */
     size_t stuck_count;           /*   to work on them once more would only cost */
     uint64_t partial_checkpoints; /* as told last */
@@ -252,8 +253,12 @@ int64_t requests_due(const struct server *self);
 
 /* replies.c */
 
-/* JOB, a JOB_ASK, has ended. */
-void replies_made(struct server *self, const struct job *job);
+/* JOB, a JOB_ASK, has ended. Returns false when its request was answered before and that cannot be
+ * read just now: replies_answer() is to be called until it returns true. */
+bool replies_made(struct server *self, const struct job *job);
+/* The request of JOB was answered before, and nobody had that: its client gets it now. Returns
+ * false when it cannot be read just now; nothing was done then. */
+bool replies_answer(struct server *self, const struct job *job);
 /* JOB, with which a query has ended, has ended: whoever waits for it hears of it. */
 void replies_end(struct server *self, const struct job *job);
 /* JOB, a JOB_UNTICK, has ended: whoever closed the ticket hears of it. */

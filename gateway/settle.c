@@ -172,8 +172,7 @@ static void settle(struct server *self, int64_t now_us, const struct job *job)
     struct event event = {.kind = EVENT_COMMITTED};
 
     switch (job->kind) {
-    case JOB_ASK:
-        replies_made(self, job);
+    case JOB_ASK: /* settle_run() */
         break;
     case JOB_ANSWER:
     case JOB_DEAD:
@@ -231,17 +230,35 @@ static void log_committer(struct server *self, int64_t now_us, const struct comm
                                  : "replies are kept and committed when this has passed"));
 }
 
+/* What an earlier turn could not read. */
+static void settle_unread(struct server *self)
+{
+    for (size_t left = self->unread.count; left > 0; left--) {
+        struct job *job = job_list_take(&self->unread);
+
+        if (replies_answer(self, job))
+            job_destroy(&job);
+        else
+            job_list_add(&self->unread, job);
+    }
+}
+
 bool settle_run(struct server *self, int64_t now_us)
 {
     bool ended;
     struct committer_view view;
     struct job *job;
 
+    settle_unread(self);
     committer_collect(self->committer, &self->done);
     ended = self->done.count > 0;
     if (ended)
         buffer_reset(&self->status);
     while ((job = job_list_take(&self->done))) {
+        if (job->kind == JOB_ASK && !replies_made(self, job)) {
+            job_list_add(&self->unread, job);
+            continue;
+        }
         settle(self, now_us, job);
         job_destroy(&job);
     }

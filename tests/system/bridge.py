@@ -148,6 +148,7 @@ def check_exactly_once(path, expect=None):
     db.row_factory = sqlite3.Row
     db.text_factory = lambda raw: raw.decode("utf-8", "replace")
     try:
+        db.execute("BEGIN")  # one snapshot: replies may be committed meanwhile
         assert db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
         rows = {row["id"]: row for row in db.execute("SELECT * FROM messages")}
         replies = replies_in(db)
