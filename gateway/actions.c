@@ -66,6 +66,7 @@ static void name_worker(struct action *action, const struct worker *worker)
     action->protocol = worker->protocol;
     action->pid = worker->pid;
     memcpy(action->worker, worker->options.name, sizeof action->worker);
+    memcpy(action->adapter, worker->options.adapter, sizeof action->adapter);
 }
 
 struct action *actions_add_flight(struct actions *self, enum action_kind kind,

@@ -31,6 +31,21 @@ int carry_send(struct server *self, const struct peer *peer, const struct envelo
     return error;
 }
 
+/* ACTION, about a worker that has said how it reaches its program, was carried out. */
+static void count_adapter(struct server *self, const struct action *action)
+{
+    struct adapter_stats *row = stats_adapter(&self->stats, action->adapter);
+
+    if (!row)
+        return;
+    row->dispatched += action->kind == ACTION_DELIVER;
+    row->answered += action->kind == ACTION_ANSWER;
+    row->partials += action->kind == ACTION_PARTIAL;
+    row->failed += action->kind == ACTION_RETRY || action->kind == ACTION_DEAD;
+    row->returned += action->kind == ACTION_RETURNED;
+    row->left += action->kind == ACTION_LEFT;
+}
+
 /* Delivering. */
 
 /* Sends a query in the frames of its worker's protocol: BODY, which the worker returns with
@@ -197,6 +212,7 @@ static void on_deliver(struct server *self, int64_t now_us, const struct action 
         event.delivered.peer = &action->peer;
         dispatch_feed(self->dispatch, now_us, &event);
         self->stats.count[STAT_DISPATCHED]++;
+        count_adapter(self, action);
         log_event(LOG_DEBUG, "dispatched", LOG_INT("id", action->id),
                   LOG_STR("worker", action->worker), LOG_STR("service", action->service),
                   LOG_INT("attempt", action->attempt));
@@ -340,6 +356,8 @@ static void carry(struct server *self, int64_t now_us, const struct action *acti
 {
     if (ends_attempt(action))
         publish_forget(&self->publish, action->id);
+    if (action->kind != ACTION_DELIVER) /* which can fail */
+        count_adapter(self, action);
     switch (action->kind) {
     case ACTION_DELIVER:
         on_deliver(self, now_us, action);

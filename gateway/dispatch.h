@@ -243,8 +243,9 @@ struct action {
     enum refusal refusal;               /* REFUSED */
     char worker[LIMIT_WORKER_NAME + 1]; /* its name: what is about a query (the last one that had
                                          * it), JOINED, LEFT */
-    char service[LIMIT_SERVICE + 1];    /* of the query, or of the worker */
-    char reason[LIMIT_REASON + 1];      /* DEAD, RETRY, RETURNED, LEFT */
+    char adapter[LIMIT_ADAPTER + 1]; /* of that worker while it is registered; "" when not said */
+    char service[LIMIT_SERVICE + 1]; /* of the query, or of the worker */
+    char reason[LIMIT_REASON + 1];   /* DEAD, RETRY, RETURNED, LEFT */
 };
 
 struct dispatch;

@@ -1,5 +1,8 @@
 #include "gateway/stats.h"
 
+#include <stdio.h>
+#include <string.h>
+
 const char *stats_name(enum counter counter)
 {
     static const char *const name[STATS] = {
@@ -53,4 +56,18 @@ const char *stats_name(enum counter counter)
         [STAT_BACKLOG_SKIPPED] = "backlog_skipped",
     };
     return name[counter];
+}
+
+struct adapter_stats *stats_adapter(struct stats *self, const char *name)
+{
+    struct adapter_stats *row = self->adapter;
+
+    if (name[0] == '\0')
+        return NULL;
+    while (row < self->adapter + STATS_ADAPTERS && row->name[0] && strcmp(row->name, name) != 0)
+        row++;
+    if (row->name[0] == '\0')
+        snprintf(row->name, sizeof row->name, "%s",
+                 row < self->adapter + STATS_ADAPTERS ? name : "other");
+    return row;
 }

@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "proto/limits.h"
+
 enum counter {
     STAT_QUERIES,           /* query rows seen that nobody had answered */
     STAT_ODD_METADATA,      /* unread rows whose metadata is not a JSON object; it is ignored */
@@ -57,9 +59,23 @@ enum counter {
     STATS
 };
 
+#define STATS_ADAPTERS 16 /* words that are counted apart; the rest counts as "other" */
+
+/* What went through the workers that reach their programs in one way. */
+struct adapter_stats {
+    char name[LIMIT_ADAPTER + 1]; /* "" ends the list */
+    uint64_t dispatched, answered, partials, failed, returned;
+    uint64_t left; /* workers that left, or were given up */
+};
+
 struct stats {
     uint64_t count[STATS];
+    /* In the order in which they came, "other" and the end included. */
+    struct adapter_stats adapter[STATS_ADAPTERS + 2];
 };
+
+/* The counters of the adapter NAME; NULL for "": its worker has not said how. */
+struct adapter_stats *stats_adapter(struct stats *self, const char *name);
 
 /* The name of a counter in status, as "refused_forged". */
 const char *stats_name(enum counter counter);

@@ -90,6 +90,8 @@ static json_t *worker_row(const struct worker *worker, int64_t now_us)
     json_object_set_new(row, "name", name(worker->options.name));
     json_object_set_new(row, "service", name(worker_service(worker)));
     json_object_set_new(row, "protocol", json_string(worker_protocol_name(worker->protocol)));
+    if (worker->options.adapter[0])
+        json_object_set_new(row, "adapter", json_string(worker->options.adapter));
     json_object_set_new(row, "slots", json_integer(worker->options.slots));
     json_object_set_new(row, "in_flight", json_integer(worker->in_flight));
     json_object_set_new(row, "served", json_integer((json_int_t)worker->served));
@@ -120,6 +122,37 @@ static json_t *reps_part(const struct server *self)
         json_object_set_new(row, "endpoint", name(rep.endpoint));
         json_object_set_new(row, "service", name(rep.service));
         json_object_set_new(row, "state", json_string(rep.state));
+        json_array_append_new(part, row);
+    }
+    return part;
+}
+
+static json_int_t workers_by(const struct server *self, const char *adapter)
+{
+    const struct workers *workers = dispatch_workers(self->dispatch);
+    struct worker *worker = NULL;
+    json_int_t count = 0;
+
+    while ((worker = workers_walk(workers, worker)))
+        count += strcmp(worker->options.adapter, adapter) == 0;
+    return count;
+}
+
+static json_t *adapters_part(const struct server *self)
+{
+    json_t *part = json_array();
+
+    for (const struct adapter_stats *from = self->stats.adapter; from->name[0]; from++) {
+        json_t *row = json_object();
+
+        json_object_set_new(row, "name", json_string(from->name));
+        json_object_set_new(row, "workers", json_integer(workers_by(self, from->name)));
+        json_object_set_new(row, "dispatched", json_integer((json_int_t)from->dispatched));
+        json_object_set_new(row, "answered", json_integer((json_int_t)from->answered));
+        json_object_set_new(row, "partials", json_integer((json_int_t)from->partials));
+        json_object_set_new(row, "failed", json_integer((json_int_t)from->failed));
+        json_object_set_new(row, "returned", json_integer((json_int_t)from->returned));
+        json_object_set_new(row, "left", json_integer((json_int_t)from->left));
         json_array_append_new(part, row);
     }
     return part;
@@ -248,6 +281,7 @@ static json_t *whole(struct server *self, int64_t now_us)
     json_object_set_new(status, "gateway", gateway_part(self));
     json_object_set_new(status, "services", services_part(self, now_us));
     json_object_set_new(status, "workers", workers_part(self, now_us));
+    json_object_set_new(status, "adapters", adapters_part(self));
     json_object_set_new(status, "clients", clients_part(self));
     json_object_set_new(status, "reps", reps_part(self));
     json_object_set_new(status, "backing_off",

@@ -128,6 +128,30 @@ static void print_workers(const json_t *workers)
     columns_done(&table);
 }
 
+/* What went through `tailgate work`, by the way in which it reaches its programs. */
+static void print_adapters(const json_t *adapters)
+{
+    static const char *const title[] = {"ADAPTER",   ">WORKERS", ">DISPATCHED", ">ANSWERED",
+                                        ">PARTIALS", ">FAILED",  ">RETURNED",   ">LEFT"};
+    static const char *const number[] = {"workers", "dispatched", "answered", "partials",
+                                         "failed",  "returned",   "left"};
+    struct columns table;
+    const json_t *adapter;
+    size_t i;
+    if (json_array_size(adapters) == 0)
+        return;
+    columns_init(&table, title, 8);
+    json_array_foreach(adapters, i, adapter)
+    {
+        columns_text(&table, text_of(adapter, "name"));
+        for (size_t column = 0; column < sizeof number / sizeof number[0]; column++)
+            columns_number(&table, number_of(adapter, number[column]));
+    }
+    putchar('\n');
+    columns_print(&table);
+    columns_done(&table);
+}
+
 /* The workers that the gateway dials; those that are up stand among the workers, too. */
 static void print_reps(const json_t *reps)
 {
@@ -183,6 +207,7 @@ void status_view_print(const json_t *status)
     print_head(status);
     print_services(json_object_get(status, "services"));
     print_workers(json_object_get(status, "workers"));
+    print_adapters(json_object_get(status, "adapters"));
     print_reps(json_object_get(status, "reps"));
     print_numbers("Messages   ", json_object_get(status, "messages"));
     print_numbers("Counters   ", json_object_get(status, "counters"));

@@ -12,6 +12,7 @@ struct members {
     struct span shard_id;
     struct span llm_type;
     struct span took;
+    struct span usage;
 };
 
 /* A reply under way. What its spans point to is the worker's or in the buffers. */
@@ -28,11 +29,10 @@ struct draft {
 static void members_read(struct span object, struct members *ret_members)
 {
     struct members members = {.answer = {NULL, 0}};
-    const struct jtext_wanted wanted[] = {{"answer", &members.answer},
-                                          {"sources", &members.sources},
-                                          {"shard_id", &members.shard_id},
-                                          {"llm_type", &members.llm_type},
-                                          {"response_time_sec", &members.took}};
+    const struct jtext_wanted wanted[] = {
+        {"answer", &members.answer},          {"sources", &members.sources},
+        {"shard_id", &members.shard_id},      {"llm_type", &members.llm_type},
+        {"response_time_sec", &members.took}, {"usage", &members.usage}};
     jtext_pick(object, wanted, sizeof wanted / sizeof wanted[0]);
     *ret_members = members;
 }
@@ -64,6 +64,8 @@ static void put_given(struct span body, bool plain, struct buffer *ret_json)
         jtext_member_raw(ret_json, "answer", members.answer);
         if (members.sources.size)
             jtext_member_raw(ret_json, "sources", members.sources);
+        if (members.usage.size)
+            jtext_member_raw(ret_json, "usage", members.usage);
     }
     buffer_byte(ret_json, '}');
 }
@@ -239,6 +241,15 @@ static void cut_text(const struct draft *self, size_t start, struct buffer *ret_
     ret_text->data[ret_text->size] = '\0';
 }
 
+/* What the answer cost, for whoever counts: tokens, the model's name. */
+static void put_usage(const struct draft *self, struct buffer *ret_metadata)
+{
+    struct span usage = self->members.usage;
+
+    if (usage.size && usage.size <= LIMIT_USAGE && jtext_type(usage) == JTEXT_OBJECT)
+        jtext_member_raw(ret_metadata, "usage", usage);
+}
+
 int answer_compose(const struct answer *answer, const struct reply_facts *facts,
                    struct buffer *ret_text, struct buffer *ret_metadata, struct buffer *ret_whole)
 {
@@ -265,6 +276,7 @@ int answer_compose(const struct answer *answer, const struct reply_facts *facts,
     parts_metadata(ret_metadata, &draft.facts);
     if (draft.plain && draft.members.sources.size)
         jtext_member_raw(ret_metadata, "sources", sources ? span_str("[]") : draft.members.sources);
+    put_usage(&draft, ret_metadata);
     if (cut || sources)
         parts_cut(ret_metadata, length);
     buffer_byte(ret_metadata, '}');

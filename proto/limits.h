@@ -9,6 +9,8 @@
 #define LIMIT_PEER_ID 255            /* a ZeroMQ routing id */
 #define LIMIT_SERVICE 100            /* a service name */
 #define LIMIT_WORKER_NAME 64         /* a worker's name as given in READY */
+#define LIMIT_USAGE 1000 /* bytes of an answer's "usage" that go into the reply's metadata */
+#define LIMIT_ADAPTER 32 /* bytes of the word for how a worker reaches its program */
 #define LIMIT_CONVERSATION_ID 200  /* a conversation id: a topic holds it (<= 245 with its kind) */
 #define LIMIT_TOPIC 245            /* a topic of an event */
 #define LIMIT_EVENT_TEXT 16384     /* of an answer's text in one event; more makes more events */

@@ -134,8 +134,9 @@ struct reply_facts {
  * to the query's (m<id> when it had none), its "delivery" dropped, and what is missing of sources
  * ([]), shard_id (the worker's name), llm_type ("unknown") and response_time_sec filled in. To a
  * question in plain text: the answer's text (a JSON value that is not a string as its JSON).
- * Metadata: {"in_reply_to","service","worker","attempt","response_time_sec"} and, for a question in
- * plain text, the answer object's "sources". Both are valid UTF-8 without U+0000. An "answer" of ""
+ * Metadata: {"in_reply_to","service","worker","attempt","response_time_sec"}, the answer object's
+ * "usage" if that is an object of at most LIMIT_USAGE bytes, and, for a question in plain text, its
+ * "sources". Both are valid UTF-8 without U+0000. An "answer" of ""
  * or null is the worker's to give and is passed on.
  *
  * Redacted is all that others gave: the worker's members, text, name, and the service's name; not

@@ -42,6 +42,18 @@ static int read_name(struct span value, struct worker_options *options)
     return 0;
 }
 
+/* A word that names counters in status. */
+static int read_adapter(struct span value, struct worker_options *options)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+    char word[LIMIT_ADAPTER + 1];
+    int size = jtext_type(value) == JTEXT_STRING ? jtext_copy(value, word, sizeof word) : -1;
+    if (size <= 0 || strspn(word, allowed) != (size_t)size)
+        return -1;
+    memcpy(options->adapter, word, (size_t)size + 1);
+    return 0;
+}
+
 static int read_number(struct span value, int64_t min, int64_t max, uint32_t *ret_number)
 {
     int64_t number;
@@ -86,6 +98,8 @@ int options_read(struct span options, struct worker_options *ret_options)
         return -1;
     if (jtext_find(options, "name", &value) && read_name(value, &read) < 0)
         return -1;
+    if (jtext_find(options, "adapter", &value) && read_adapter(value, &read) < 0)
+        return -1;
     if (jtext_find(options, "slots", &value) && read_number(value, 1, LIMIT_SLOTS, &read.slots) < 0)
         return -1;
     if (jtext_find(options, "interval", &value) &&
@@ -109,6 +123,8 @@ void options_write(const struct worker_options *options, struct buffer *ret_json
     buffer_byte(ret_json, '{');
     if (options->name[0])
         jtext_member(ret_json, "name", span_str(options->name));
+    if (options->adapter[0])
+        jtext_member(ret_json, "adapter", span_str(options->adapter));
     jtext_member_integer(ret_json, "slots", options->slots);
     jtext_member_raw(ret_json, "heartbeats", span_str(options->heartbeats ? "true" : "false"));
     if (options->interval_ms)

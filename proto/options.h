@@ -18,6 +18,7 @@ struct worker_options {
     struct span holding;
     bool wants_query; /* "format":"query": it gets clients' requests as JSON queries, too; false
                        * when it said "raw" or nothing */
+    char adapter[LIMIT_ADAPTER + 1]; /* how it reaches its program, "tcp"; "" when not given */
 };
 
 /* Reads OPTIONS (size 0: nothing given). Unknown members are ignored. Returns 0, or -1 when it is

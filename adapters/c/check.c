@@ -17,3 +17,9 @@ bool check_text(const char *text, size_t limit)
     }
     return size > 0 && size <= limit && utf8_valid(span_of(text, size));
 }
+
+bool check_word(const char *text, size_t limit)
+{
+    size_t size = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-");
+    return size > 0 && size <= limit && text[size] == '\0';
+}

@@ -9,5 +9,7 @@
 bool check_endpoint(const char *endpoint);
 /* True when TEXT (may be NULL) is 1 to LIMIT bytes of UTF-8 without control characters. */
 bool check_text(const char *text, size_t limit);
+/* True for 1 to LIMIT bytes of a-z, 0-9 and -. */
+bool check_word(const char *text, size_t limit);
 
 #endif

@@ -132,8 +132,10 @@ struct tailgate_worker_options {
     const char *endpoint; /* "ipc:///path/bridge.db-gate/gate", "tcp://host:port"; must be given */
     const char *service;  /* 1 to 100 bytes of UTF-8; NULL: "*", every service */
     const char
-        *name;      /* what logs and replies call it, up to 64 bytes; NULL: the gateway's choice */
-    unsigned slots; /* queries that it has at once, 1 to 1000; 0: 1 */
+        *name; /* what logs and replies call it, up to 64 bytes; NULL: the gateway's choice */
+    const char *adapter; /* how its program is reached, for counters in status: up to 32 of a-z, 0-9
+                          * and -, "tcp"; NULL: not said */
+    unsigned slots;      /* queries that it has at once, 1 to 1000; 0: 1 */
     unsigned interval_ms; /* between heartbeats, ours and the gateway's, 100 to 60000; 0: 2500.
                            * Three that are missed end the connection */
     bool later;           /* do not register before tailgate_worker_join() */

@@ -289,6 +289,8 @@ static void make_link(struct tailgate_worker *self, const struct tailgate_worker
         setup.options.interval_ms = INTERVAL_MS;
     snprintf(setup.options.name, sizeof setup.options.name, "%s",
              options->name ? options->name : "");
+    snprintf(setup.options.adapter, sizeof setup.options.adapter, "%s",
+             options->adapter ? options->adapter : "");
     self->link = link_new(&setup);
 }
 
@@ -297,6 +299,7 @@ static bool check(const struct tailgate_worker_options *options)
     return check_endpoint(options->endpoint) &&
            (!options->service || check_text(options->service, LIMIT_SERVICE)) &&
            (!options->name || check_text(options->name, LIMIT_WORKER_NAME)) &&
+           (!options->adapter || check_word(options->adapter, LIMIT_ADAPTER)) &&
            options->slots <= LIMIT_SLOTS &&
            (options->interval_ms == 0 ||
             (options->interval_ms >= INTERVAL_MIN_MS && options->interval_ms <= INTERVAL_MAX_MS));

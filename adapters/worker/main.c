@@ -84,6 +84,7 @@ static struct worker *make_worker(const struct options *options, const char *nam
         .gate = {.endpoint = endpoint,
                  .service = options->service,
                  .name = name,
+                 .adapter = options->adapter->name,
                  .slots = (unsigned)options->slots,
                  .interval_ms = (unsigned)(options->heartbeat_us / 1000),
                  .loop = loop},

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gate import alive, children, descriptors, pid_of, stamp, world  # noqa: F401  (world is a fixture)
-from harness import DISCONNECT, FINAL, PYTHON, READY, REQUEST, TAILGATE_WORK, Program, wait_for
+from harness import DISCONNECT, FINAL, PARTIAL, PYTHON, READY, REQUEST, TAILGATE_WORK, Program, wait_for
 
 
 # ── the program's lines ─────────────────────────────────────────────────────────────────────────────
@@ -17,7 +17,7 @@ def test_ready_says_who_the_worker_is(world):
     world.work("--echo", "--name", "parrot", "--service", "law", "--slots", "3", "--heartbeat", "1s")
     _, service, options = world.gate.ready()
     assert service == "law"
-    assert options == {"name": "parrot", "slots": 3, "heartbeats": True, "interval": 1000, "format": "query"}
+    assert options == {"name": "parrot", "adapter": "echo", "slots": 3, "heartbeats": True, "interval": 1000, "format": "query"}
 
 
 def test_name_comes_from_the_command_and_the_service_is_all(world):
@@ -52,6 +52,21 @@ def test_query_is_one_line_whatever_it_holds(world):
     assert json.loads(world.gate.answer(b"t2"))["answer"].endswith(": not JSON\nat all")
     world.gate.send(peer, REQUEST, b"t3", b"", b'["question"]')
     assert json.loads(world.gate.answer(b"t3"))["answer"].endswith(': ["question"]')
+
+
+def test_partial_lines_are_parts_of_the_answer(world):
+    world.work("--", PYTHON, "-c", """import json, sys
+for line in sys.stdin:
+    for part in ("You ", "a\\u00e9ked"):
+        print(json.dumps({"type": "partial", "text": part, "delivery": json.loads(line)["delivery"]}), flush=True)
+    print(json.dumps({"type": "partial", "text": 7}), json.dumps({"answer": "whole"}), sep="\\n", flush=True)
+""")
+    peer, _, _ = world.gate.ready()
+    token = world.gate.ask(peer, "?")
+    for part in ("You ", "a\u00e9ked", ""):
+        _, (got, empty, text) = world.gate.expect(PARTIAL)
+        assert (got, empty, text.decode()) == (token, b"", part)
+    assert json.loads(world.gate.answer(token)) == {"answer": "whole"}
 
 
 def test_answers_with_a_token_may_come_in_any_order(world):

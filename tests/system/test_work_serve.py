@@ -2,9 +2,10 @@
 
 import json
 import os
+import re
 import signal
 
-from harness import HEARTBEAT, MDP, PYTHON, wait_for
+from harness import HEARTBEAT, MDP, PYTHON, tailgate, wait_for
 
 FAST = {"backoff.first": "20ms", "backoff.max": "100ms", "heartbeat.interval": "200ms"}
 
@@ -119,6 +120,36 @@ def test_crash_of_the_program_costs_an_attempt_and_no_more(site):
     after = json.loads(bridge.reply(bridge.ask("after?"))["text"])["answer"].split(":")[0]
     assert before != after, "the program was started again"
     bridge.check_exactly_once(3)
+
+
+def test_status_counts_what_went_through_each_adapter(site):
+    bridge = site.bridge()
+    gateway = site.serve(bridge, settings={**FAST, "attempts": 2})
+    program = work(site, bridge, "--service", "child", "--", *child(site))
+    work(site, bridge, "--service", "echo", "--echo")
+    bridge.reply(bridge.ask("well?", service="child"))
+    bridge.reply(bridge.ask("crash?", service="child"))
+    for message in [bridge.ask(f"{n}?", service="echo") for n in range(5)]:
+        bridge.reply(message)
+    counted = {row.pop("name"): row for row in gateway.status()["adapters"]}
+    assert counted["echo"] == {"workers": 1, "dispatched": 5, "answered": 5, "partials": 0,
+                               "failed": 0, "returned": 0, "left": 0}
+    assert (counted["exec"]["dispatched"], counted["exec"]["answered"], counted["exec"]["failed"]) == (3, 1, 2)
+    assert {row["adapter"] for row in gateway.status()["workers"]} <= {"echo", "exec"}
+    program.stop()
+    wait_for(lambda: [row["workers"] for row in gateway.status()["adapters"] if row["name"] == "exec"] == [0],
+             "the end of the worker")
+    shown = tailgate("status", "--db", bridge.path).stdout
+    assert re.search(r"^ADAPTER +WORKERS", shown, re.M) and re.search(r"^echo +1 +5 +5 ", shown, re.M), shown
+
+
+def test_usage_of_an_answer_stands_in_the_metadata_of_its_reply(site):
+    bridge = site.bridge()
+    site.serve(bridge)
+    work(site, bridge, "--", "sh", "-c", """while read -r q; do echo '{"answer":"a","usage":{"total_tokens":7}}'; done""")
+    for message in (bridge.ask("json?"), bridge.ask_text("text?")):
+        assert bridge.reply(message)["metadata"]["usage"] == {"total_tokens": 7}
+    assert bridge.reply(message)["text"] == "a"
 
 
 def test_stopping_worker_gives_back_free_of_charge_what_it_has_not_begun(site):

@@ -127,6 +127,32 @@ static void all_that_a_worker_gives_is_redacted_but_not_the_askers_id(void **sta
     assert_true(span_is(member(&metadata, "sources"), "[\"AWS_KEY_REDACTED\"]"));
 }
 
+static void usage_goes_into_the_metadata_if_it_is_a_small_object(void **state)
+{
+    (void)state;
+    static const char *const kept = "{\"total_tokens\":12,\"model\":\"m1\"}";
+    buffer_format(&body, "{\"answer\":\"a\",\"usage\":%s}", kept);
+    compose(&json_query);
+    assert_true(span_is(member(&metadata, "usage"), kept));
+    assert_true(span_is(member(&text, "usage"), kept)); /* any member stays in a response */
+    compose(&plain_query);
+    assert_true(span_is(member(&metadata, "usage"), kept));
+    assert_string_equal(text.data, "a");
+    static const char *const left_out[] = {"12", "\"12\"", "null", "[1]"};
+    for (size_t i = 0; i < sizeof left_out / sizeof left_out[0]; i++) {
+        buffer_reset(&body);
+        buffer_format(&body, "{\"answer\":\"a\",\"usage\":%s}", left_out[i]);
+        compose(&plain_query);
+        assert_int_equal(member(&metadata, "usage").size, 0);
+    }
+    buffer_reset(&body);
+    buffer_text(&body, "{\"answer\":\"a\",\"usage\":{\"model\":\"");
+    repeat("m", LIMIT_USAGE);
+    buffer_text(&body, "\"}}");
+    compose(&plain_query);
+    assert_int_equal(member(&metadata, "usage").size, 0);
+}
+
 static void text_and_bare_json_are_redacted(void **state)
 {
     (void)state;
@@ -314,6 +340,7 @@ int main(void)
 #define WITH_RULES(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         WITH_RULES(all_that_a_worker_gives_is_redacted_but_not_the_askers_id),
+        WITH_RULES(usage_goes_into_the_metadata_if_it_is_a_small_object),
         WITH_RULES(text_and_bare_json_are_redacted),
         WITH_RULES(names_in_metadata_are_redacted),
         WITH_RULES(reason_is_redacted_before_it_is_cut),

@@ -29,9 +29,9 @@ static void what_is_written_is_read(void **state)
 {
     (void)state;
     static const struct worker_options given[] = {
-        {"w1", 1, true, 2500, {NULL, 0}, true},
-        {"", LIMIT_SLOTS, false, 0, {"[]", 2}, false},
-        {"gr\xc3\xbc\xc3\x9f\"e", 7, true, 60000, {"[\"a\",\"b\"]", 9}, false}};
+        {"w1", 1, true, 2500, {NULL, 0}, true, "tcp"},
+        {"", LIMIT_SLOTS, false, 0, {"[]", 2}, false, ""},
+        {"gr\xc3\xbc\xc3\x9f\"e", 7, true, 60000, {"[\"a\",\"b\"]", 9}, false, "a-9"}};
     for (size_t i = 0; i < sizeof given / sizeof given[0]; i++) {
         struct worker_options options;
         struct buffer json;
@@ -45,6 +45,7 @@ static void what_is_written_is_read(void **state)
         assert_int_equal(options.interval_ms, given[i].interval_ms);
         assert_true(span_equal(options.holding, given[i].holding));
         assert_int_equal(options.wants_query, given[i].wants_query);
+        assert_string_equal(options.adapter, given[i].adapter);
         buffer_done(&json);
     }
 }
@@ -78,6 +79,11 @@ static void bad_options_are_refused_and_change_nothing(void **state)
         "{\"holding\":[1]}",
         "{\"holding\":[\"a\",null]}",
         "{\"holding\":[[\"a\"]]}",
+        "{\"adapter\":\"\"}",
+        "{\"adapter\":7}",
+        "{\"adapter\":\"TCP\"}",
+        "{\"adapter\":\"a b\"}",
+        "{\"adapter\":\"abcdefghijklmnopqrstuvwxyz-0123456\"}",
         "{\"format\":\"json\"}",
         "{\"format\":\"\"}",
         "{\"format\":null}",
@@ -85,7 +91,7 @@ static void bad_options_are_refused_and_change_nothing(void **state)
         "{\"format\":[\"query\"]}",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        struct worker_options options = {"untouched", 42, true, 42, {NULL, 0}, true};
+        struct worker_options options = {"untouched", 42, true, 42, {NULL, 0}, true, "x"};
         assert_int_equal(options_read(span_str(bad[i]), &options), -1);
         assert_string_equal(options.name, "untouched");
         assert_int_equal(options.slots, 42);
@@ -155,7 +161,7 @@ static void holding_beyond_the_slots_there_are_is_refused(void **state)
 static void fullest_ready_is_read(void **state)
 {
     (void)state;
-    struct worker_options options = {"", LIMIT_SLOTS, true, 60000, {NULL, 0}, true};
+    struct worker_options options = {"", LIMIT_SLOTS, true, 60000, {NULL, 0}, true, ""};
     static struct span token[LIMIT_SLOTS + 2];
     struct buffer holding, json;
     struct token read;
