@@ -18,7 +18,7 @@ static bool read_since(struct span value, char ret_stamp[STAMP_SIZE])
 
     if (size < 0 || stamp_parse(span_of(text, (size_t)size), &utc_us) < 0)
         return false;
-    stamp_format(utc_us, ret_stamp);
+    stamp_format(utc_us > 0 ? utc_us : 0, ret_stamp); /* nothing was written before 1970 */
     return true;
 }
 

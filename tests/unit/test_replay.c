@@ -39,6 +39,8 @@ static void everything_can_be_said(void **state)
     assert_string_equal(request.conversation, "c");
     assert_string_equal(request.service, "law");
     assert_string_equal(request.since, "2026-11-21T01:00:00");
+    assert_null(replay_read(span_str("{\"since\":\"0622-07-16T00:00:00\"}"), &request));
+    assert_string_equal(request.since, "1970-01-01T00:00:00"); /* everything there is */
 }
 
 static void what_cannot_be_is_refused_with_a_reason(void **state)
