@@ -1,5 +1,5 @@
-/* What a client asks of tailgate.replay, any bytes: what is accepted lies within its bounds, what is
- * refused is said why, and then nothing is changed. */
+/* What a client asks of tailgate.replay, any bytes: what is accepted lies within its bounds, what
+ * is refused is said why, and then nothing is changed. */
 #include <stdint.h>
 #include <stdlib.h>
 
