@@ -64,8 +64,8 @@ static void name_worker(const struct options *options, int64_t number,
     if (options->name) {
         snprintf(base, sizeof base, "%s", options->name);
     } else {
-        const char *program = options->adapter == &adapter_exec ? options->program.command[0]
-                                                                : options->adapter->name;
+        const char *command = options->program.command[0];
+        const char *program = command ? command : options->adapter->name;
         const char *slash = strrchr(program, '/');
         snprintf(base, sizeof base, "%.*s-%ld", room, slash ? slash + 1 : program, (long)getpid());
     }
