@@ -344,6 +344,7 @@ int loop_run(struct server *self)
         log_event(LOG_WARN, "given-up", LOG_INT("in_flight", unfinished),
                   LOG_INT("uncommitted", uncommitted),
                   LOG_STR("say", "these queries stay unread and are served at the next start"));
+    helpers_destroy(&self->helpers); /* while there is a gate to leave by */
     reps_destroy(&self->reps);
     events_destroy(&self->events, GOODBYE_MS);
     gate_destroy(&self->gate, GOODBYE_MS);
