@@ -10,7 +10,7 @@
  *      polled then, and the commit's end is the hint.
  *
  *  L4. Stopping: deliver nothing more, let what is in flight end (up to drain.timeout), commit it,
- *      tell the workers, close. */
+ *      tell the workers, close. Our own workers (--work) go on until then. */
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>

@@ -6,6 +6,8 @@
 #include "gateway/helpers.h"
 #include "gateway/words.h"
 
+_Static_assert(CLI_LIST_MAX <= HELPERS_MAX, "each --work has a place");
+
 #define OWN_ARGUMENTS 7 /* in front of WORDS: name, --db FILE, --log-format F, --log-level L */
 
 static bool is_option(const char *word, const char *name, char letter)
