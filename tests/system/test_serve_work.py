@@ -167,6 +167,7 @@ def test_interrupt_from_the_terminal_is_for_the_gateway_alone(site):
     assert gateway.wait() == 0
     assert not alive(program)
     assert json.loads(bridge.reply(asked)["text"])["answer"] == "finished"
+    assert [line["signal"] for line in gateway.events("stopping")] == [signal.SIGTERM], "the worker's, from us"
 
 
 def test_stop_does_not_wait_for_a_program_that_hangs(site):
