@@ -274,7 +274,7 @@ static int set_value(const struct cli_command *command, const struct cli_option 
         *(const char **)option->target = value;
         return -1;
     }
-    if (option->kind == CLI_LIST) {
+    if (option->kind == CLI_LIST || option->kind == CLI_WORDS) {
         struct cli_list *list = option->target;
         if (list->count == CLI_LIST_MAX)
             return cli_fail(command->name, CLI_USAGE, "--%s is given more than %d times",
@@ -347,7 +347,7 @@ static int take_option(const struct cli_command *command, const struct cli_optio
     }
     if (!value) {
         /* "--db --json" is a forgotten value far more often than a file called --json. */
-        if (at + 1 >= argc || strncmp(argv[at + 1], "--", 2) == 0)
+        if (at + 1 >= argc || (option->kind != CLI_WORDS && strncmp(argv[at + 1], "--", 2) == 0))
             return cli_fail(command->name, CLI_USAGE, "--%s needs a value: --%s %s", option->name,
                             option->name, option->value);
         value = argv[at + 1];

@@ -22,6 +22,7 @@ enum cli_kind {
     CLI_FLAG,    /* no value: *(bool *) is set to true */
     CLI_TEXT,    /* *(const char **) borrows from argv */
     CLI_LIST,    /* *(struct cli_list *): may be given several times */
+    CLI_WORDS,   /* the same, and a value may begin with -- */
     CLI_INTEGER, /* *(int64_t *), MIN to MAX */
     CLI_SECONDS /* *(int64_t *) microseconds; the user writes 10, 1.5, 500ms, 10s, 5m, 3h or 2d; MIN
                  * and MAX are microseconds */

@@ -10,7 +10,7 @@
  *      polled then, and the commit's end is the hint.
  *
  *  L4. Stopping: deliver nothing more, let what is in flight end (up to drain.timeout), commit it,
- *      tell the workers, close. */
+ *      tell the workers, close. Our own workers (--work) go on until then. */
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
@@ -117,6 +117,8 @@ static int64_t next_due(const struct server *self, int64_t now_us)
         due_us = reps_due(self->reps);
     if (replays_due(self->replays) < due_us)
         due_us = replays_due(self->replays);
+    if (helpers_due(self->helpers) < due_us)
+        due_us = helpers_due(self->helpers);
     if (publish_due(&self->publish) < due_us)
         due_us = publish_due(&self->publish);
     if (self->draining && self->drain_until_us < due_us)
@@ -150,8 +152,8 @@ static void disarm(struct server *self)
 /* Waits for anything to happen. */
 static void wait(struct server *self, int64_t due_us, int64_t now_us)
 {
-    zmq_pollitem_t item[2 * GATE_DOORS + 2 * EVENTS_DOORS + REPS_ITEMS + 4];
-    int items = 0;
+    zmq_pollitem_t item[2 * GATE_DOORS + 2 * EVENTS_DOORS + REPS_ITEMS + 5];
+    int items = 0, helpers = -1;
 
     assert(tail_is_quiet(self->tail)); /* an un-reset statement would pin the WAL */
     item[items++] = (zmq_pollitem_t){NULL, self->signal_fd, ZMQ_POLLIN, 0};
@@ -168,7 +170,12 @@ static void wait(struct server *self, int64_t due_us, int64_t now_us)
         item[items++] = (zmq_pollitem_t){events_monitor(self->events, i), 0, ZMQ_POLLIN, 0};
     }
     items += (int)reps_items(self->reps, item + items);
+    if (helpers_fd(self->helpers) >= 0) {
+        helpers = items++;
+        item[helpers] = (zmq_pollitem_t){NULL, helpers_fd(self->helpers), ZMQ_POLLIN, 0};
+    }
     zmq_poll(item, items, arm(self, due_us, now_us));
+    self->helper_ended = helpers >= 0 && item[helpers].revents != 0;
     disarm(self);
 }
 
@@ -295,6 +302,8 @@ static void turn(struct server *self)
         tick.tick.heard_until_us = self->heard_until_us;
         carry_event(self, now_us, &tick);
     }
+    if (self->helper_ended || helpers_due(self->helpers) <= now_us)
+        helpers_run(self->helpers, now_us);
     replays_run(self, now_us);
     requests_run(self, now_us);
     publish_run(&self->publish, now_us, clock_utc_us());
@@ -325,6 +334,7 @@ int loop_run(struct server *self)
 
     while (!self->finished)
         turn(self);
+    helpers_stop(self->helpers, clock_mono_us()); /* they have answered what they could */
     say_goodbye(self);
     unfinished = dispatch_outstanding(self->dispatch);
     drain = self->exit_code == CLI_OK && self->committer_state != COMMITTER_DEAD;
@@ -335,6 +345,7 @@ int loop_run(struct server *self)
         log_event(LOG_WARN, "given-up", LOG_INT("in_flight", unfinished),
                   LOG_INT("uncommitted", uncommitted),
                   LOG_STR("say", "these queries stay unread and are served at the next start"));
+    helpers_destroy(&self->helpers); /* while there is a gate to leave by */
     reps_destroy(&self->reps);
     events_destroy(&self->events, GOODBYE_MS);
     gate_destroy(&self->gate, GOODBYE_MS);

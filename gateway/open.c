@@ -12,6 +12,7 @@
 #include "gateway/await.h"
 #include "gateway/log.h"
 #include "gateway/problem.h"
+#include "gateway/serve_work.h"
 #include "proto/stamp.h"
 
 /* One descriptor for each worker's link, and some for the rest: the database, the gates, clients.
@@ -352,7 +353,8 @@ int open_all(struct server *server, const struct serve_options *options, int loc
         return code < 0 ? CLI_OK : code;
     if ((code = open_store(server, skip)) >= 0 || (code = bind_gates(server, options)) >= 0 ||
         (code = bind_events(server, options)) >= 0 || (code = dial_reps(server, options)) >= 0 ||
-        (code = start_committer(server)) >= 0 || (code = check_identity(server)) >= 0)
+        (code = serve_work_open(server, options)) >= 0 || (code = start_committer(server)) >= 0 ||
+        (code = check_identity(server)) >= 0)
         return code;
     server->options = options;
     config_rulebook(&server->config, &server->rulebook);
@@ -373,6 +375,7 @@ int open_all(struct server *server, const struct serve_options *options, int loc
         return code;
     publish_run(&server->publish, clock_mono_us(), clock_utc_us()); /* the first welcome */
     announce(server, lock_fd);
+    helpers_start(server->helpers, clock_mono_us());
     return -1;
 }
 
@@ -387,6 +390,7 @@ void open_close(struct server *server)
     gate_destroy(&server->gate, 0);
     dispatch_destroy(&server->dispatch);
     clients_destroy(&server->clients);
+    helpers_destroy(&server->helpers);
     redact_destroy(&server->redact);
     tail_close(&server->tail);
     store_close(&server->store);

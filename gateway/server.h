@@ -30,6 +30,7 @@
 #include "gateway/committer.h"
 #include "gateway/config.h"
 #include "gateway/dispatch.h"
+#include "gateway/helpers.h"
 #include "gateway/publish.h"
 #include "gateway/replays.h"
 #include "gateway/reps.h"
@@ -83,6 +84,7 @@ struct server {
     struct events *events;
     struct publish publish;
     struct reps *reps; /* reps.h */
+    struct helpers *helpers;
     struct replays *replays;
     struct dispatch *dispatch;
     struct clients *clients;
@@ -133,6 +135,7 @@ struct server {
     int64_t identity_us;    /* when the file's identity is looked at again */
     int64_t deaf_until_us;  /* until then empty doors prove nothing */
     int64_t heard_until_us; /* all frames that had come by then have been read */
+    bool helper_ended;      /* one has, perhaps */
     bool asked_to_stop;     /* by a signal: the next one is the second */
     bool draining;
     int64_t drain_until_us;

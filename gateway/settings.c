@@ -6,6 +6,7 @@
 #include "adapters/zmq/endpoint.h"
 #include "gateway/command.h"
 #include "gateway/log.h"
+#include "gateway/serve_work.h"
 #include "gateway/server.h"
 
 int settings_parse(int argc, char **argv, struct serve_options *options)
@@ -19,6 +20,10 @@ int settings_parse(int argc, char **argv, struct serve_options *options)
         {"rep", 'r', CLI_LIST, &options->reps, "ENDPOINT[,service=NAME]",
          "one more worker to connect to, a REP socket that is bound at ipc://PATH or "
          "tcp://127.0.0.1:PORT",
+         0, 0},
+        {"work", 0, CLI_WORDS, &options->works, "WORDS",
+         "start a worker beside the gateway and keep it running: what would stand behind "
+         "tailgate work --db FILE, in quotes",
          0, 0},
         {"insecure", 0, CLI_FLAG, &options->insecure, NULL,
          "allow --gate, --events and --rep on other than loopback addresses: anyone who can reach "
@@ -165,6 +170,8 @@ int settings_check(const struct serve_options *options)
         code = check_doors(options);
     for (size_t i = 0; i < options->reps.count && code < 0; i++)
         code = check_rep(options, options->reps.item[i]);
+    if (code < 0)
+        code = serve_work_check(options);
     return code;
 }
 

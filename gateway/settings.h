@@ -11,7 +11,7 @@ struct serve_options {
     const char *backlog;
     const char *log_format;
     const char *log_level;
-    struct cli_list gates, events, reps;
+    struct cli_list gates, events, reps, works;
     struct cli_list settings;
     bool insecure;
     bool standby;

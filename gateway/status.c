@@ -158,6 +158,23 @@ static json_t *adapters_part(const struct server *self)
     return part;
 }
 
+static json_t *helpers_part(const struct server *self)
+{
+    json_t *part = json_array();
+
+    for (size_t i = 0; i < helpers_count(self->helpers); i++) {
+        struct helper_view helper = helpers_look(self->helpers, i);
+        json_t *row = json_object();
+
+        json_object_set_new(row, "command", name(helper.command));
+        json_object_set_new(row, "pid", helper.pid > 0 ? json_integer(helper.pid) : json_null());
+        json_object_set_new(row, "restarts", json_integer((json_int_t)helper.restarts));
+        json_object_set_new(row, "state", json_string(helper_state_name(helper.state)));
+        json_array_append_new(part, row);
+    }
+    return part;
+}
+
 static json_t *counters_part(const struct server *self)
 {
     json_t *part = json_object();
@@ -284,6 +301,7 @@ static json_t *whole(struct server *self, int64_t now_us)
     json_object_set_new(status, "adapters", adapters_part(self));
     json_object_set_new(status, "clients", clients_part(self));
     json_object_set_new(status, "reps", reps_part(self));
+    json_object_set_new(status, "helpers", helpers_part(self));
     json_object_set_new(status, "backing_off",
                         json_integer((json_int_t)dispatch_backing_off(self->dispatch)));
     json_object_set_new(status, "held", json_integer((json_int_t)dispatch_held(self->dispatch)));

@@ -173,6 +173,28 @@ static void print_reps(const json_t *reps)
     columns_done(&table);
 }
 
+/* The programs that the gateway keeps running (--work). */
+static void print_helpers(const json_t *helpers)
+{
+    static const char *const title[] = {"HELPER", ">PID", ">RESTARTS", "STATE"};
+    struct columns table;
+    const json_t *helper;
+    size_t i;
+    if (json_array_size(helpers) == 0)
+        return;
+    columns_init(&table, title, 4);
+    json_array_foreach(helpers, i, helper)
+    {
+        columns_text(&table, escape_cut(text_of(helper, "command"), 50));
+        columns_number(&table, number_of(helper, "pid"));
+        columns_number(&table, number_of(helper, "restarts"));
+        columns_text(&table, text_of(helper, "state"));
+    }
+    putchar('\n');
+    columns_print(&table);
+    columns_done(&table);
+}
+
 /* One line of "name number" pairs, broken before column 80; zeros say nothing and are left out. */
 static void print_numbers(const char *label, json_t *numbers)
 {
@@ -209,6 +231,7 @@ void status_view_print(const json_t *status)
     print_workers(json_object_get(status, "workers"));
     print_adapters(json_object_get(status, "adapters"));
     print_reps(json_object_get(status, "reps"));
+    print_helpers(json_object_get(status, "helpers"));
     print_numbers("Messages   ", json_object_get(status, "messages"));
     print_numbers("Counters   ", json_object_get(status, "counters"));
 }

@@ -32,10 +32,9 @@
 /* What the command line says to an adapter; each takes what is its own. All borrowed for good. */
 struct adapter_setup {
     const char *target; /* the value of the adapter's own option, "HOST:PORT"; NULL: it has none */
-    char *const *command;     /* exec, agent: program and arguments, NULL-terminated; empty: none */
+    char *const *command;     /* a program and its arguments, NULL-terminated; empty: none */
     unsigned slots;           /* queries that are offered at once, at most */
-    bool per_query;           /* exec: a child for each query */
-    int64_t memory_mib;       /* exec: of address space that a child may have; 0: no limit */
+    int64_t memory_mib;       /* per-query: of address space that a child may have; 0: no limit */
     bool keep;                /* tcp: one connection for all queries */
     const char *model;        /* http: speak to an OpenAI-compatible server; NULL: plain JSON */
     const char *system;       /* http: a file with the system prompt; NULL: none */
@@ -85,7 +84,7 @@ struct adapter_report {
     struct span token; /* of ANSWER to RETURNED; size 0: the oldest query in flight */
     struct span text;
     bool final;      /* FAILED: no other attempt would fare better */
-    int64_t rest_us; /* FAILED: monotonic: offer nothing before that (Retry-After); 0: not said */
+    int64_t rest_us; /* FAILED, RETURNED: offer nothing before that, monotonic; 0: not said */
 };
 
 struct adapter {
@@ -126,7 +125,8 @@ extern const struct adapter *const adapter_table[];
 /* The adapter called NAME, or NULL. */
 const struct adapter *adapter_find(const char *name);
 
-extern const struct adapter adapter_exec; /* a child process, JSON lines on its pipes */
-extern const struct adapter adapter_echo; /* no program at all: the question is the answer */
+extern const struct adapter adapter_exec;      /* a child process, JSON lines on its pipes */
+extern const struct adapter adapter_per_query; /* a child process for each query */
+extern const struct adapter adapter_echo;      /* no program at all: the question is the answer */
 
 #endif

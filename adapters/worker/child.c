@@ -2,8 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -67,6 +71,36 @@ static int spawn(char *const *command, const int theirs[3], pid_t *ret_pid)
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&files);
     return -code;
+}
+
+/* 0, or why PATH is no program that we may run. */
+static int check_program(const char *path)
+{
+    struct stat status;
+    if (stat(path, &status) != 0)
+        return errno == ENOTDIR ? -ENOENT : -errno;
+    return S_ISREG(status.st_mode) && access(path, X_OK) == 0 ? 0 : -EACCES;
+}
+
+int child_find(const char *program)
+{
+    const char *folder = getenv("PATH");
+    int result = -ENOENT;
+    char path[PATH_MAX];
+    if (strchr(program, '/'))
+        return check_program(program);
+    for (folder = folder ? folder : "/bin:/usr/bin"; result != 0; folder++) {
+        size_t size = strcspn(folder, ":");
+        int length = snprintf(path, sizeof path, "%.*s%s%s", (int)size, folder, size > 0 ? "/" : "",
+                              program);
+        int code = length < (int)sizeof path ? check_program(path) : -ENOENT;
+        if (code == 0 || code == -EACCES)
+            result = code;
+        folder += size;
+        if (*folder == '\0')
+            break;
+    }
+    return result;
 }
 
 int child_start(struct child *self, char *const *command)

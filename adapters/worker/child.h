@@ -14,6 +14,9 @@ struct child {
     int errors; /* we read from its stderr */
 };
 
+/* Looks for PROGRAM as child_start() will: 0, or -ENOENT, -EACCES … Only its start can tell for
+ * certain. */
+int child_find(const char *program);
 /* Starts COMMAND (looked up in PATH, never by a shell) with default signal handling and no
  * descriptor but the three. Returns 0, or -errno: -ENOENT, -EACCES, -ENOEXEC when it is not a
  * program. */

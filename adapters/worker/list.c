@@ -3,7 +3,7 @@
 #include "adapters/worker/options.h"
 #include "proto/jtext.h"
 
-/* "--tcp HOST:PORT", or "-- CMD ARG..." */
+/* "--tcp HOST:PORT", or "-- CMD ARG..."; who has no target needs the command. */
 static void heading(const struct adapter *adapter, struct buffer *ret_text)
 {
     if (adapter == &adapter_exec)
@@ -11,7 +11,9 @@ static void heading(const struct adapter *adapter, struct buffer *ret_text)
     else
         buffer_format(ret_text, "--%s%s%s%s", adapter->name, adapter->value ? " " : "",
                       adapter->value ? adapter->value : "",
-                      adapter->takes_command ? " [-- CMD ARG...]" : "");
+                      !adapter->takes_command ? ""
+                      : adapter->value        ? " [-- CMD ARG...]"
+                                              : " -- CMD ARG...");
 }
 
 static void print_text(const struct adapter *adapter)

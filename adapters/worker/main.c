@@ -2,8 +2,10 @@
  * anyone else; a program that crashes here is never beside the database. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "adapters/bridge/place.h"
@@ -14,6 +16,8 @@
 #include "gateway/cli.h"
 #include "gateway/log.h"
 #include "proto/limits.h"
+
+#define PARENT "TAILGATE_PARENT" /* the process id of the gateway that has started us */
 
 static int set_log(const struct options *options)
 {
@@ -64,8 +68,8 @@ static void name_worker(const struct options *options, int64_t number,
     if (options->name) {
         snprintf(base, sizeof base, "%s", options->name);
     } else {
-        const char *program = options->adapter == &adapter_exec ? options->program.command[0]
-                                                                : options->adapter->name;
+        const char *command = options->program.command[0];
+        const char *program = command ? command : options->adapter->name;
         const char *slash = strrchr(program, '/');
         snprintf(base, sizeof base, "%.*s-%ld", room, slash ? slash + 1 : program, (long)getpid());
     }
@@ -145,6 +149,20 @@ static int work(const struct options *options, const char *endpoint)
     return code;
 }
 
+/* A gateway that has started us (--work) is our parent, and says so: then we end with it, however
+ * it ends. What we start does not hear of that. */
+static void end_with_gateway(void)
+{
+    const char *parent = getenv(PARENT);
+    if (!parent)
+        return;
+    long pid = strtol(parent, NULL, 10);
+    unsetenv(PARENT);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != pid) /* it has ended already, and nobody would tell us */
+        exit(CLI_OK);
+}
+
 /* A pipe or socket that landed on descriptor 0, 1 or 2 would be taken for a standard one. */
 static void hold_standard_descriptors(void)
 {
@@ -161,6 +179,7 @@ int main(int argc, char **argv)
     struct options options = {
         .service = "*", .slots = 1, .count = 1, .heartbeat_us = INT64_C(2500000)};
     char endpoint[PATH_MAX + 8];
+    end_with_gateway();
     hold_standard_descriptors();
     int code = options_parse(&options, argc, argv);
     if (code < 0 && options.list) {

@@ -20,6 +20,8 @@ static const struct cli_command page = {
         "with one line on stdout: an object with \"answer\", or plain text. What it writes on "
         "stderr goes to the log. When it ends, the query it had is reported as failed (the gateway "
         "tries again) and CMD is started anew. No shell is involved.\n"
+        "A program that cannot stay is started for each query with --per-query: the question is "
+        "on its stdin, what it writes until it ends is the answer.\n"
         "Programs that are reached in another way have an adapter: `tailgate work --list` explains "
         "them, tailgate-work(1) has an example for each.\n"
         "A query has until its delivery.deadline: then CMD and all it has started is ended, and "

@@ -101,9 +101,9 @@ class World:
         self.gate = Gate(site.context, f"ipc://{site.folder}/gate")
         self.child = [PYTHON, HERE / "work_child.py", site.folder]
 
-    def work(self, *words, where=None):
+    def work(self, *words, where=None, **keywords):
         where = where or ("--gate", self.gate.endpoint)
-        program = Program([TAILGATE_WORK, *where, "--log-format", "json", *words])
+        program = Program([TAILGATE_WORK, *where, "--log-format", "json", *words], **keywords)
         self.programs.append(program)
         return program
 

@@ -19,6 +19,7 @@ static struct {
     bool json;
     const char *db;
     struct cli_list gates;
+    struct cli_list works;
     int64_t slots;
     int64_t timeout;
     int64_t any;
@@ -31,6 +32,7 @@ static const struct cli_option table[] = {
      "one more place where workers may connect, for example ipc:///run/tailgate/gate or "
      "tcp://127.0.0.1:5555; may be given several times",
      0, 0},
+    {"work", 0, CLI_WORDS, &got.works, "WORDS", "words of another command line", 0, 0},
     {"slots", 0, CLI_INTEGER, &got.slots, "N", "queries at once", 1, 1000},
     {"timeout", 't', CLI_SECONDS, &got.timeout, "D", "how long to wait", 1000, 3600000000},
     {"any", 0, CLI_SECONDS, &got.any, "D", "any duration", 0, 0},
@@ -161,6 +163,17 @@ static void lists_collect_and_are_bounded(void **state)
     assert_int_equal(cli_parse(&command, table, CLI_LIST_MAX + 2, many, &first), CLI_USAGE);
 }
 
+static void words_may_begin_with_dashes(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("--work --echo --work=--gate --json"), -1);
+    assert_int_equal(got.works.count, 2);
+    assert_string_equal(got.works.item[0], "--echo");
+    assert_string_equal(got.works.item[1], "--gate");
+    assert_true(got.json);
+    refuses("--work", "needs a value");
+}
+
 static void durations_are_read_as_people_write_them(void **state)
 {
     (void)state;
@@ -269,6 +282,7 @@ int main(void)
         cmocka_unit_test(words_may_stand_between_options_and_keep_their_order),
         cmocka_unit_test(two_dashes_end_the_options),
         cmocka_unit_test(lists_collect_and_are_bounded),
+        cmocka_unit_test(words_may_begin_with_dashes),
         cmocka_unit_test(durations_are_read_as_people_write_them),
         cmocka_unit_test(numbers_out_of_range_are_refused_with_the_range),
         cmocka_unit_test(a_mistyped_option_hears_the_nearest_name),
