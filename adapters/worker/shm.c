@@ -154,7 +154,7 @@ static size_t shm_descriptors(const void *state, struct pollfd ret_poll[ADAPTER_
 {
     const struct shm *self = state;
     size_t count = 0;
-    if (self->awaiter.semaphore)
+    if (self->phase != STOPPED) /* a ring is heard with the next start */
         ret_poll[count++] = (struct pollfd){self->awaiter.descriptor, POLLIN, 0};
     if (self->pidfd >= 0)
         ret_poll[count++] = (struct pollfd){self->pidfd, POLLIN, 0};
