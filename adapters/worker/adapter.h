@@ -128,5 +128,8 @@ const struct adapter *adapter_find(const char *name);
 extern const struct adapter adapter_exec;      /* a child process, JSON lines on its pipes */
 extern const struct adapter adapter_per_query; /* a child process for each query */
 extern const struct adapter adapter_echo;      /* no program at all: the question is the answer */
+extern const struct adapter adapter_exec; /* a child process, JSON lines on its pipes */
+extern const struct adapter adapter_shm;  /* shared memory and two semaphores */
+extern const struct adapter adapter_echo; /* no program at all: the question is the answer */
 
 #endif

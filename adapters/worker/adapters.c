@@ -4,6 +4,7 @@
 const struct adapter *const adapter_table[] = {
     &adapter_exec,
     &adapter_per_query,
+    &adapter_shm,
     &adapter_echo,
     NULL,
 };
