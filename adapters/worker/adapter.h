@@ -85,7 +85,8 @@ struct adapter_report {
     struct span token; /* of ANSWER to RETURNED; size 0: the oldest query in flight */
     struct span text;
     bool final;      /* FAILED: no other attempt would fare better */
-    int64_t rest_us; /* FAILED: monotonic: offer nothing before that (Retry-After); 0: not said */
+    int64_t rest_us; /* FAILED, RETURNED: monotonic: offer nothing before that (Retry-After); 0: not
+                      * said */
 };
 
 struct adapter {
@@ -127,6 +128,8 @@ extern const struct adapter *const adapter_table[];
 const struct adapter *adapter_find(const char *name);
 
 extern const struct adapter adapter_exec; /* a child process, JSON lines on its pipes */
+extern const struct adapter adapter_tcp;  /* whoever listens at HOST:PORT, JSON lines */
+extern const struct adapter adapter_fifo; /* whoever opens a pair of named pipes, JSON lines */
 extern const struct adapter adapter_echo; /* no program at all: the question is the answer */
 
 #endif

@@ -2,9 +2,7 @@
 
 /* Adding an adapter is adding a file and a row. */
 const struct adapter *const adapter_table[] = {
-    &adapter_exec,
-    &adapter_echo,
-    NULL,
+    &adapter_exec, &adapter_tcp, &adapter_fifo, &adapter_echo, NULL,
 };
 
 const struct adapter *adapter_find(const char *name)
