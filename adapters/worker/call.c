@@ -1,11 +1,14 @@
 #include "adapters/worker/call.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "adapters/worker/excerpt.h"
 #include "proto/limits.h"
+#include "proto/space.h"
 
 void call_init(struct call *self)
 {
@@ -42,6 +45,23 @@ int call_line(struct call *self, int *reads, struct span *ret_line)
     if (outlet_write(&self->out, self->reach.descriptor) != 0)
         outlet_done(&self->out);
     return lines_take(&self->in, self->reach.descriptor, reads, ret_line);
+}
+
+void call_explain(const char *target, int code, const char *lacking, struct span rest,
+                  char *ret_text, size_t room)
+{
+    char shown[EXCERPT_SIZE] = "";
+    if (code == -EMSGSIZE) {
+        snprintf(ret_text, room, "%s sent a line of more than %u bytes", target, LIMIT_FRAME_SIZE);
+        return;
+    }
+    if (!space_only(rest))
+        excerpt_write(rest, shown);
+    const char *after = shown[0] ? ", after " : "";
+    if (code == -ENODATA)
+        snprintf(ret_text, room, "%s closed the connection%s%s%s", target, lacking, after, shown);
+    else
+        snprintf(ret_text, room, "%s: %s%s%s%s", target, strerror(-code), lacking, after, shown);
 }
 
 void call_watch(struct call *self, int epoll, uint32_t number)

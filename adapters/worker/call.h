@@ -30,6 +30,10 @@ void call_end(struct call *self);
 int call_make(struct call *self, const struct addrinfo *list, int64_t now_us);
 /* Of one that is up: writes what can be written, and takes the next line, as lines_take() does. */
 int call_line(struct call *self, int *reads, struct span *ret_line);
+/* Writes how the connection with TARGET ended, as a sentence: CODE is call_line()'s, LACKING is put
+ * behind it (" without an answer"), REST is what came and was no line. ROOM includes the NUL. */
+void call_explain(const char *target, int code, const char *lacking, struct span rest,
+                  char *ret_text, size_t room);
 /* Has EPOLL watch for what it waits for; its events carry NUMBER. */
 void call_watch(struct call *self, int epoll, uint32_t number);
 /* When it is to be made or given up although nothing is ready; INT64_MAX: never. */

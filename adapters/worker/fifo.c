@@ -21,10 +21,9 @@
 #include "adapters/worker/lines.h"
 #include "adapters/worker/outlet.h"
 #include "adapters/worker/pipes.h"
+#include "adapters/worker/search.h"
 #include "proto/limits.h"
 
-#define LOOK_FIRST_US 200000 /* before a reader is looked for again; doubles */
-#define LOOK_MAX_US 2000000
 #define TURN_READS 2 /* reads at most in one call of take() */
 /* Reads at most of what is found in `answers`: more than a pipe can hold, unless somebody writes.
  */
@@ -45,10 +44,8 @@ struct fifo {
     struct lines in;
     struct buffer part; /* what a report's text is made of */
     enum phase phase;
-    bool noted;       /* the NOTE of this LOOKING was reported */
-    int reads;        /* LEFT: that may still be made */
-    int64_t pause_us; /* LOOKING: the next one */
-    int64_t again_us; /* LOOKING: when to look again */
+    struct search search; /* LOOKING */
+    int reads;            /* LEFT: that may still be made */
     char reason[PIPES_WHY + 50];
 };
 
@@ -96,9 +93,7 @@ static int fifo_start(void *state)
 {
     struct fifo *self = state;
     self->phase = LOOKING;
-    self->noted = false;
-    self->pause_us = LOOK_FIRST_US;
-    self->again_us = 0;
+    search_begin(&self->search);
     return 0;
 }
 
@@ -155,7 +150,7 @@ static void discard_old(struct fifo *self)
 static bool look(struct fifo *self, int64_t now_us, struct adapter_report *ret_report)
 {
     char why[PIPES_WHY];
-    if (now_us < self->again_us)
+    if (now_us < self->search.again_us)
         return false;
     if (pipes_open(&self->pipes, self->folder, why) == 0) {
         discard_old(self);
@@ -164,11 +159,8 @@ static bool look(struct fifo *self, int64_t now_us, struct adapter_report *ret_r
         *ret_report = (struct adapter_report){.kind = ADAPTER_READY};
         return true;
     }
-    self->again_us = now_us + self->pause_us;
-    self->pause_us = self->pause_us * 2 < LOOK_MAX_US ? self->pause_us * 2 : LOOK_MAX_US;
-    if (self->noted)
+    if (!search_failed(&self->search, now_us))
         return false;
-    self->noted = true;
     snprintf(self->reason, sizeof self->reason, "waiting for a program at %s", why);
     *ret_report = (struct adapter_report){.kind = ADAPTER_NOTE, .text = span_str(self->reason)};
     return true;
@@ -241,7 +233,7 @@ static int64_t fifo_due(const void *state)
 {
     const struct fifo *self = state;
     if (self->phase == LOOKING)
-        return self->again_us;
+        return self->search.again_us;
     return self->phase == LEFT || self->phase == ENDED ? 0 : INT64_MAX;
 }
 

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define PIPES_WHY 300 /* bytes of a sentence that says what is wrong, with its NUL */
+#define PIPES_WHY 280 /* bytes of a sentence that says what is wrong, with its NUL */
 
 /* Non-blocking and close-on-exec; -1: not open. */
 struct pipes {

@@ -28,12 +28,9 @@
 #include "adapters/worker/call.h"
 #include "adapters/worker/excerpt.h"
 #include "adapters/worker/jsonl.h"
+#include "adapters/worker/search.h"
 #include "proto/jtext.h"
-#include "proto/limits.h"
-#include "proto/space.h"
 
-#define LOOK_FIRST_US 200000 /* before it is looked for again; doubles */
-#define LOOK_MAX_US 2000000
 #define REST_US 30000000 /* asked for at most while other queries are in flight; GONE ends it */
 #define TURN_READS 2     /* reads at most of one connection in one call of take() */
 #define TURN_CALLS 16    /* connections that are looked at in one */
@@ -57,10 +54,8 @@ struct tcp {
     struct addrinfo *list; /* of the last look */
     struct buffer part;    /* what a report's text is made of */
     enum phase phase;
-    bool noted;       /* the NOTE of this LOOKING was reported */
-    bool refused;     /* RUNNING: the last connection could not be made */
-    int64_t pause_us; /* LOOKING: the next one */
-    int64_t again_us; /* LOOKING: when to look again */
+    struct search search; /* LOOKING */
+    bool refused;         /* RUNNING: the last connection could not be made */
     char reason[REACH_HOST + EXCERPT_SIZE + 100];
 };
 
@@ -140,24 +135,13 @@ static int tcp_start(void *state)
     if (self->epoll < 0)
         return -errno;
     self->phase = LOOKING;
-    self->noted = false;
-    self->pause_us = LOOK_FIRST_US;
-    self->again_us = 0;
+    search_begin(&self->search);
     return 0;
 }
 
 static void watch(struct tcp *self, struct call *call)
 {
     call_watch(call, self->epoll, (uint32_t)(call - self->call));
-}
-
-static struct call *find_call(struct tcp *self, struct span token)
-{
-    for (size_t i = 0; i < self->room; i++) {
-        if (self->call[i].token && span_is(token, self->call[i].token))
-            return &self->call[i];
-    }
-    return NULL;
 }
 
 static void offer_own(struct tcp *self, struct span token, struct span query)
@@ -196,9 +180,10 @@ static bool tcp_drop(void *state, struct span token, int64_t now_us)
     struct tcp *self = state;
     (void)now_us;
     settle(self);
-    struct call *call = find_call(self, token);
-    if (call)
-        end_call(self, call);
+    for (size_t i = 0; i < self->room; i++) {
+        if (self->call[i].token && span_is(token, self->call[i].token))
+            end_call(self, &self->call[i]);
+    }
     return !self->keep;
 }
 
@@ -224,11 +209,8 @@ static bool absent(struct tcp *self, const char *why, int64_t now_us,
                    struct adapter_report *ret_report)
 {
     call_end(self->call);
-    self->again_us = now_us + self->pause_us;
-    self->pause_us = self->pause_us * 2 < LOOK_MAX_US ? self->pause_us * 2 : LOOK_MAX_US;
-    if (self->noted)
+    if (!search_failed(&self->search, now_us))
         return false;
-    self->noted = true;
     snprintf(self->reason, sizeof self->reason, "waiting for %s: %s", self->target, why);
     *ret_report = (struct adapter_report){.kind = ADAPTER_NOTE, .text = span_str(self->reason)};
     return true;
@@ -240,7 +222,7 @@ static bool look(struct tcp *self, int64_t now_us, struct adapter_report *ret_re
 {
     struct call *call = self->call;
     if (call->state == CALL_NONE) {
-        if (now_us < self->again_us)
+        if (now_us < self->search.again_us)
             return false;
         if (self->list)
             freeaddrinfo(self->list);
@@ -265,25 +247,6 @@ static bool look(struct tcp *self, int64_t now_us, struct adapter_report *ret_re
 }
 
 /* --- what it sends --- */
-
-/* The end of CALL, CODE of call_line(), as the sentence in SELF->reason. */
-static void say_end(struct tcp *self, int code, struct span rest)
-{
-    char shown[EXCERPT_SIZE] = "";
-    const char *own = self->keep ? "" : " without an answer";
-    if (!space_only(rest))
-        excerpt_write(rest, shown);
-    const char *after = shown[0] ? ", after " : "";
-    if (code == -EMSGSIZE)
-        snprintf(self->reason, sizeof self->reason, "%s sent a line of more than %u bytes",
-                 self->target, LIMIT_FRAME_SIZE);
-    else if (code == -ENODATA)
-        snprintf(self->reason, sizeof self->reason, "%s closed the connection%s%s%s", self->target,
-                 own, after, shown);
-    else
-        snprintf(self->reason, sizeof self->reason, "%s: %s%s%s%s", self->target, strerror(-code),
-                 own, after, shown);
-}
 
 static bool report_end(struct tcp *self, struct call *call, enum adapter_report_kind kind,
                        struct adapter_report *ret_report)
@@ -322,7 +285,8 @@ static bool report_last(struct tcp *self, struct call *call, int code,
     if (code != -EMSGSIZE && lines_rest(&call->in, &rest) && jtext_check(rest) == JTEXT_OBJECT)
         return report_line(self, call, rest,
                            ret_report); /* and the end once more, if that was not it */
-    say_end(self, code, rest);
+    call_explain(self->target, code, self->keep ? "" : " without an answer", rest, self->reason,
+                 sizeof self->reason);
     if (self->keep)
         return report_gone(self, ret_report);
     return report_end(self, call, ADAPTER_FAILED, ret_report);
@@ -399,7 +363,7 @@ static int64_t tcp_due(const void *state)
     if (self->phase == ENDED)
         return 0;
     if (self->phase == LOOKING && self->call->state == CALL_NONE)
-        return self->again_us;
+        return self->search.again_us;
     for (size_t i = 0; i < self->room && self->phase != STOPPED; i++) {
         int64_t its_us = call_due(&self->call[i]);
         due_us = its_us < due_us ? its_us : due_us;
