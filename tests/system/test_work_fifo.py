@@ -1,5 +1,6 @@
 """tailgate work --fifo: a pair of named pipes, of which either end may begin anew at any time."""
 
+import errno
 import json
 import os
 import random
@@ -17,12 +18,23 @@ FAST = {"backoff.first": "20ms", "backoff.max": "200ms", "attempts": "50"}
 
 
 class Reader:
-    """The program's side, played by the test. To open a pipe waits for the worker, as for any program."""
+    """The program's side, played by the test. It waits for the worker no longer than WAIT, where a program would
+    open the pipes and block."""
 
     def __init__(self, folder):
         wait_for((folder / "answers").exists, "the pipes")
-        self.queries = open(folder / "queries", "rb")
-        self.answers = open(folder / "answers", "wb", buffering=0)
+        self.queries = os.fdopen(os.open(folder / "queries", os.O_RDONLY | os.O_NONBLOCK), "rb")
+        os.set_blocking(self.queries.fileno(), True)  # to be read once the worker is ready
+        self.answers = os.fdopen(wait_for(lambda: self.open_answers(folder), "a reader of answers"), "wb", 0)
+        os.set_blocking(self.answers.fileno(), True)
+
+    @staticmethod
+    def open_answers(folder):
+        try:
+            return os.open(folder / "answers", os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            assert error.errno == errno.ENXIO
+            return None
 
     def query(self):
         """The next query; the line feed that comes before the first one is passed over."""
@@ -218,6 +230,23 @@ def test_what_earlier_lives_left_in_the_pipes_is_no_answer(world, folder, reader
     ask(world, peer, reader, "new?")
     os.close(keeper)
     assert not second.events("unasked")
+
+
+def test_half_a_query_that_a_killed_worker_left_ends_before_the_next_one(world, folder, readers):
+    first = world.work("--fifo", folder)
+    reader = readers()
+    peer, _, _ = world.gate.ready()
+    world.gate.ask(peer, "z" * 1_000_000)  # more than the pipe holds
+    assert reader.queries.read(100_000)
+    first.kill()
+    world.work("--fifo", folder)
+    peer, _, _ = world.gate.ready()
+    token = world.gate.ask(peer, "whole?")
+    half = reader.queries.readline()
+    assert half.endswith(b"zz\n") and len(half) < 900_000
+    query = reader.query()
+    reader.answer(query, "whole")
+    assert query["question"] == "whole?" and text_of(world.gate.answer(token)) == "whole"
 
 
 def test_pipes_that_the_program_makes_anew_are_found(world, folder, readers):
