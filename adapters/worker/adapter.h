@@ -85,6 +85,8 @@ struct adapter_report {
     struct span text;
     bool final;      /* FAILED: no other attempt would fare better */
     int64_t rest_us; /* FAILED, RETURNED: offer nothing before that, monotonic; 0: not said */
+    int64_t rest_us; /* FAILED, RETURNED: monotonic: offer nothing before that (Retry-After); 0: not
+                      * said */
 };
 
 struct adapter {
@@ -130,6 +132,8 @@ extern const struct adapter adapter_per_query; /* a child process for each query
 extern const struct adapter adapter_echo;      /* no program at all: the question is the answer */
 extern const struct adapter adapter_exec; /* a child process, JSON lines on its pipes */
 extern const struct adapter adapter_shm;  /* shared memory and two semaphores */
+extern const struct adapter adapter_tcp;  /* whoever listens at HOST:PORT, JSON lines */
+extern const struct adapter adapter_fifo; /* whoever opens a pair of named pipes, JSON lines */
 extern const struct adapter adapter_echo; /* no program at all: the question is the answer */
 
 #endif

@@ -7,6 +7,7 @@ const struct adapter *const adapter_table[] = {
     &adapter_shm,
     &adapter_echo,
     NULL,
+    &adapter_exec, &adapter_tcp, &adapter_fifo, &adapter_echo, NULL,
 };
 
 const struct adapter *adapter_find(const char *name)

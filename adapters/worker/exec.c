@@ -17,6 +17,7 @@
 #include "adapters/worker/child.h"
 #include "adapters/worker/jsonl.h"
 #include "adapters/worker/lines.h"
+#include "adapters/worker/outlet.h"
 #include "proto/limits.h"
 #include "proto/space.h"
 
@@ -25,7 +26,6 @@
 #define TURN_READS 2     /* reads at most in one call of take() */
 /* Reads at most of what an ended child left in its pipes: who left its group may still write. */
 #define LAST_READS 64
-#define KEEP_ROOM (1u << 20) /* storage above this is given back once it is empty */
 
 enum phase {
     STOPPED, /* no child */
@@ -40,8 +40,7 @@ struct exec {
     char *const *command;
     enum phase phase;
     struct child child;
-    struct buffer input; /* lines for its stdin */
-    size_t sent;         /* bytes of INPUT that are written */
+    struct outlet input; /* lines for its stdin */
     struct lines answer; /* its stdout */
     struct buffer part;  /* what a report's text is made of */
     bool ready;          /* READY was reported */
@@ -58,7 +57,7 @@ static void *exec_make(const struct adapter_setup *setup)
     struct exec *self = memory_zero(1, sizeof *self);
     self->command = setup->command;
     self->child = (struct child){0, -1, -1, -1};
-    buffer_init(&self->input);
+    outlet_init(&self->input);
     buffer_init(&self->part);
     lines_init(&self->answer, LIMIT_FRAME_SIZE);
     lines_init(&self->said, SAID_SIZE);
@@ -69,11 +68,10 @@ static void *exec_make(const struct adapter_setup *setup)
 static void clear(struct exec *self)
 {
     child_close(&self->child);
-    buffer_done(&self->input);
+    outlet_done(&self->input);
     buffer_done(&self->part);
     lines_done(&self->answer);
     lines_done(&self->said);
-    self->sent = 0;
     self->ready = false;
     self->phase = STOPPED;
 }
@@ -107,14 +105,14 @@ static void exec_offer(void *state, struct span token, struct span query)
     (void)token; /* rides in the query's member "delivery" */
     if (self->phase != RUNNING)
         return;
-    jsonl_add_query(&self->input, query);
+    jsonl_add_query(&self->input.bytes, query);
 }
 
 static size_t exec_descriptors(const void *state, struct pollfd ret_poll[ADAPTER_DESCRIPTORS])
 {
     const struct exec *self = state;
     size_t count = 0;
-    if (self->child.input >= 0 && self->sent < self->input.size)
+    if (self->child.input >= 0 && outlet_waiting(&self->input) > 0)
         ret_poll[count++] = (struct pollfd){self->child.input, POLLOUT, 0};
     if (self->child.output >= 0)
         ret_poll[count++] = (struct pollfd){self->child.output, POLLIN, 0};
@@ -143,23 +141,10 @@ static void terminate(struct exec *self, int64_t now_us)
 
 static void feed(struct exec *self, int64_t now_us)
 {
-    while (self->child.input >= 0 && self->sent < self->input.size) {
-        ssize_t put =
-            write(self->child.input, self->input.data + self->sent, self->input.size - self->sent);
-        if (put < 0 && errno == EAGAIN)
-            return;
-        if (put < 0) {
-            child_close_end(&self->child.input);
-            pipe_closed(self, now_us, "input");
-            return;
-        }
-        self->sent += (size_t)put;
-    }
-    self->sent = 0;
-    if (self->input.room > KEEP_ROOM)
-        buffer_done(&self->input);
-    else
-        buffer_reset(&self->input);
+    if (self->child.input < 0 || outlet_write(&self->input, self->child.input) == 0)
+        return;
+    child_close_end(&self->child.input);
+    pipe_closed(self, now_us, "input");
 }
 
 static bool report_broken(struct exec *self, struct adapter_report *ret_report)
@@ -188,25 +173,17 @@ static bool report_line(struct exec *self, struct span line, struct adapter_repo
 
 static bool take_answer(struct exec *self, int64_t now_us, struct adapter_report *ret_report)
 {
-    for (;;) {
-        struct span line;
-        int found;
-        while ((found = lines_next(&self->answer, &line)) > 0) {
-            if (!space_only(line))
-                return report_line(self, line, ret_report);
-        }
-        if (found < 0)
-            return report_too_long(self, now_us, ret_report);
-        if (self->child.output < 0 || self->reads-- <= 0)
-            return false;
-        ssize_t got = lines_read(&self->answer, self->child.output);
-        if (got == -EAGAIN)
-            return false;
-        if (got <= 0) {
-            child_close_end(&self->child.output);
-            pipe_closed(self, now_us, "output");
-        }
+    struct span line;
+    int found = lines_take(&self->answer, self->child.output, &self->reads, &line);
+    if (found > 0)
+        return report_line(self, line, ret_report);
+    if (found == -EMSGSIZE)
+        return report_too_long(self, now_us, ret_report);
+    if (found < 0) {
+        child_close_end(&self->child.output);
+        pipe_closed(self, now_us, "output");
     }
+    return false;
 }
 
 static bool report_said(struct span line, struct adapter_report *ret_report)

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "proto/space.h"
+
 #define CHUNK 65536          /* bytes of one read: what a pipe holds */
 #define KEEP_ROOM (1u << 20) /* storage above this is given back once it is empty */
 
@@ -69,6 +71,22 @@ int lines_next(struct lines *self, struct span *ret_line)
         size--;
     *ret_line = span_of(line, size);
     return 1;
+}
+
+int lines_take(struct lines *self, int descriptor, int *reads, struct span *ret_line)
+{
+    for (;;) {
+        int found;
+        while ((found = lines_next(self, ret_line)) != 0) {
+            if (found < 0 || !space_only(*ret_line))
+                return found;
+        }
+        if (descriptor < 0 || (*reads)-- <= 0)
+            return 0;
+        ssize_t got = lines_read(self, descriptor);
+        if (got <= 0)
+            return got == -EAGAIN ? 0 : got == 0 ? -ENODATA : (int)got;
+    }
 }
 
 int lines_rest(struct lines *self, struct span *ret_line)

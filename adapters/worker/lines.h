@@ -22,6 +22,10 @@ ssize_t lines_read(struct lines *self, int descriptor);
  * 1, 0 when no whole line has been read yet, or -EMSGSIZE when the line exceeds the limit: then
  * RET_LINE is its first LIMIT bytes, which are taken, and what follows counts as the next line. */
 int lines_next(struct lines *self, struct span *ret_line);
+/* Takes the next line that is not blank, reading DESCRIPTOR (-1: nothing is read) while there is
+ * none, *reads times at most. Returns 1, 0 when there is none now, -EMSGSIZE as above, -ENODATA at
+ * the end of the stream, or the -errno of a read that failed. */
+int lines_take(struct lines *self, int descriptor, int *reads, struct span *ret_line);
 /* Takes what is left after the last line break as one line; returns 1, or 0 for nothing. */
 int lines_rest(struct lines *self, struct span *ret_line);
 
