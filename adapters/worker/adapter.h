@@ -126,7 +126,8 @@ extern const struct adapter *const adapter_table[];
 /* The adapter called NAME, or NULL. */
 const struct adapter *adapter_find(const char *name);
 
-extern const struct adapter adapter_exec; /* a child process, JSON lines on its pipes */
-extern const struct adapter adapter_echo; /* no program at all: the question is the answer */
+extern const struct adapter adapter_exec;  /* a child process, JSON lines on its pipes */
+extern const struct adapter adapter_agent; /* an agent's CLI that stays, in its JSON mode */
+extern const struct adapter adapter_echo;  /* no program at all: the question is the answer */
 
 #endif
