@@ -61,7 +61,11 @@ int64_t agent_process_old_us(const struct agent_process *self)
 
 void agent_process_replace(struct agent_process *self, int64_t now_us)
 {
-    dialog_leave(&self->dialog, now_us);
+    /* The end of its stdin would be an empty question to one that was told nothing. */
+    if (self->served > 0)
+        dialog_leave(&self->dialog, now_us);
+    else
+        dialog_stop(&self->dialog, now_us, false);
     self->replacing = true;
 }
 

@@ -41,7 +41,7 @@ const char *agent_process_name(const struct agent_process *self);
 bool agent_process_suits(const struct agent_process *self, const char *conversation);
 /* When it is too old; INT64_MAX: never. */
 int64_t agent_process_old_us(const struct agent_process *self);
-/* Between queries: its stdin is closed, and it has some time to end by itself. */
+/* Between queries: one that was told something has some time to end by itself. */
 void agent_process_replace(struct agent_process *self, int64_t now_us);
 /* Within a query, whose answer is not wanted any more. */
 void agent_process_abandon(struct agent_process *self, int64_t now_us);

@@ -264,11 +264,11 @@ void dialog_stop(struct dialog *self, int64_t now_us, bool at_once)
     if (self->phase == DIALOG_STOPPED || self->phase == DIALOG_ENDED ||
         self->phase == DIALOG_KILLED)
         return;
-    child_close_end(&self->child.input);
     if (at_once) {
         child_signal(&self->child, SIGKILL);
         self->phase = DIALOG_KILLED;
     } else if (self->phase != DIALOG_ENDING) {
         terminate(self, now_us);
     }
+    child_close_end(&self->child.input); /* behind the signal: its end may mean something */
 }
