@@ -3,8 +3,8 @@
  *
  *   IDLE ──offer──▶ WAITING ──told to the process──▶ ASKED ──result, error, silence──▶ IDLE
  *                     │   ▲
- *         replace: its session is another one's, or it is spent
- *                     └───┴── the old one leaves, the next one starts
+ *                     └───┘ the process has the session of another conversation, or is old: it
+ *                           leaves, and the next one starts
  *
  * Invariants
  *   1. A query is told to a process whose session is that of the query's conversation, or that was
@@ -112,7 +112,7 @@ static void agent_destroy(void **state)
 
 /* --- query and process --- */
 
-/* The time is not known here; READY follows at once. */
+/* When that was is known when READY is reported, which is at once. */
 static int agent_start(void *state)
 {
     struct agent *self = state;
@@ -145,7 +145,8 @@ static void tend(struct agent *self, int64_t now_us)
     } else if (self->stage == WAITING) {
         agent_message(process->format, buffer_span(&self->question), &process->dialog.input);
         process->dialog.last = process->format->once;
-        buffer_reset(&self->message);
+        buffer_done(&self->question); /* which may be large */
+        buffer_done(&self->message);
         self->stage = ASKED;
         self->heard_us = now_us;
     }
@@ -307,6 +308,7 @@ static void agent_offer(void *state, struct span token, struct span query)
     buffer_reset(&self->token);
     buffer_add(&self->token, token);
     buffer_reset(&self->question);
+    buffer_done(&self->text); /* of the last answer */
     snprintf(self->conversation, sizeof self->conversation, "%s",
              self->scope == SCOPE_WORKER ? "*" : "");
     self->stage = WAITING;

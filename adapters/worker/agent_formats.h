@@ -22,8 +22,7 @@ enum agent_event_kind {
 /* A path names a member inside members: "event.delta.text". A number is a place in an array. */
 struct agent_test {
     const char *path;
-    const char *value; /* of a string, decoded, or as JSON writes it; a member that is missing is
-                          "null" */
+    const char *value; /* a string's content, else as JSON writes it; "null" for none */
 };
 
 /* What an event means. The first rule that fits counts. */
@@ -34,18 +33,19 @@ struct agent_rule {
     const char *text[AGENT_PATHS]; /* the first one that is a string and not blank */
 };
 
+/* Lists end with NULL. */
 struct agent_format {
-    const char *name;               /* also the program, looked up in PATH */
-    const char *start[AGENT_WORDS]; /* behind the program; what the user adds stands behind it */
-    const char
-        *resume[AGENT_WORDS];     /* then, to continue a session: its name is glued to the last */
-    const char *end[AGENT_WORDS]; /* the last words */
-    bool once;                    /* a process serves one query, until its stdin ends */
-    const char *before,
-        *after; /* of the question in a message, as a JSON string; NULL: bare text */
+    const char *name; /* also the program, looked up in PATH */
+    /* What stands behind the program: START, the user's own words, RESUME to continue a session,
+     * whose name is glued to its last word, and END. */
+    const char *start[AGENT_WORDS], *resume[AGENT_WORDS], *end[AGENT_WORDS];
+    bool once; /* a process serves one query, and begins with it when its stdin ends */
+    /* Around the question, a JSON string, in a message; NULL: the bare text is the message. */
+    const char *before, *after;
     const char *session, *model; /* in AGENT_BEGUN; model NULL: it is not told */
-    const char *prompt_tokens[AGENT_PATHS], *completion_tokens[AGENT_PATHS]; /* of a result */
-    const char *cost; /* in a result: US dollars, of the whole session so far; NULL: not told */
+    /* In a result. The numbers of a list are added up. */
+    const char *prompt_tokens[AGENT_PATHS], *completion_tokens[AGENT_PATHS];
+    const char *cost;               /* US dollars, of the whole session so far; NULL: not told */
     const struct agent_rule *rules; /* the last one has no type */
 };
 
@@ -54,8 +54,7 @@ const struct agent_format *agent_format_find(const char *name);
 /* Appends the names of all, "claude, codex". */
 void agent_format_names(struct buffer *ret_text);
 /* The argv for a process that continues SESSION (NULL: a new one). COMMAND, which may be empty, is
- * the program and further arguments. NULL-terminated, borrows from the row and COMMAND; freed with
- * agent_command_free(). */
+ * the program and further arguments. Freed with agent_command_free(). */
 char **agent_command_new(const struct agent_format *format, char *const *command,
                          const char *session);
 void agent_command_free(char ***self);

@@ -13,9 +13,9 @@ from harness import DISCONNECT, FINAL, HEARTBEAT, HERE, PARTIAL, TAILGATE_WORK, 
 CLI = HERE / "agent_cli.py"
 
 
-def work(world, *words, name="claude", more=()):
-    return world.work("--agent", name, *words, "--", CLI, "--sessions", world.folder / "sessions",
-                      "--notes", world.folder, *more)
+def work(world, *words, name="claude", cli=CLI):
+    return world.work("--agent", name, *words, "--", cli, "--sessions", world.folder / "sessions",
+                      "--notes", world.folder)
 
 
 class Talk:
@@ -181,6 +181,21 @@ def test_session_that_cannot_be_resumed_costs_an_attempt_and_is_forgotten(world)
     assert talk.told("two", "a")[1] == 1
 
 
+def test_conversations_of_a_bridge_are_kept_apart(site):
+    bridge = site.bridge()
+    other = bridge.converse()
+    site.serve(bridge)
+    worker = site.program("work", "--db", bridge.path, "--agent", "claude", "--", CLI,
+                          "--sessions", site.folder / "sessions", "--notes", site.folder)
+
+    def told(**where):
+        reply = bridge.reply(bridge.ask("who?", **where))
+        return int(json.loads(reply["text"])["answer"].split()[1])
+    assert [told(), told(conversation=other), told(), told(conversation=other)] == [1, 1, 2, 2]
+    worker.stop()
+    bridge.check_exactly_once(4)
+
+
 # ── starting it anew ────────────────────────────────────────────────────────────────────────────────
 
 def test_process_is_changed_after_so_many_queries_and_the_session_goes_on(world):
@@ -199,6 +214,20 @@ def test_process_is_changed_when_it_is_old_and_the_session_goes_on(world):
     wait_for(lambda: not alive(pid), "the end of the old process")
     newer, count = talk.told("two")
     assert (newer != pid, count) == (True, 2)
+
+
+def test_program_that_is_gone_when_it_is_to_be_started_anew_is_looked_for_again(world):
+    cli = world.folder / "cli"
+    cli.symlink_to(CLI)
+    program = work(world, "--restart-after", "2", cli=cli)
+    talk = Talk(world)
+    talk.told("one")
+    cli.unlink()
+    talk.told("two")
+    assert "No such file" in program.wait_event("broken")["say"]
+    world.gate.expect(DISCONNECT)
+    cli.symlink_to(CLI)
+    assert Talk(world).told("three")[1] == 3
 
 
 def test_ten_changes_leave_no_process_and_no_descriptor(world):
