@@ -135,5 +135,8 @@ extern const struct adapter adapter_shm;  /* shared memory and two semaphores */
 extern const struct adapter adapter_tcp;  /* whoever listens at HOST:PORT, JSON lines */
 extern const struct adapter adapter_fifo; /* whoever opens a pair of named pipes, JSON lines */
 extern const struct adapter adapter_echo; /* no program at all: the question is the answer */
+extern const struct adapter adapter_exec;  /* a child process, JSON lines on its pipes */
+extern const struct adapter adapter_agent; /* an agent's CLI that stays, in its JSON mode */
+extern const struct adapter adapter_echo;  /* no program at all: the question is the answer */
 
 #endif

@@ -5,6 +5,7 @@ const struct adapter *const adapter_table[] = {
     &adapter_exec,
     &adapter_per_query,
     &adapter_shm,
+    &adapter_agent,
     &adapter_echo,
     NULL,
     &adapter_exec, &adapter_tcp, &adapter_fifo, &adapter_echo, NULL,

@@ -100,6 +100,14 @@ static struct worker *make_worker(const struct options *options, const char *nam
     return worker_new(&setup);
 }
 
+/* What an adapter that starts a program starts. */
+static const char *program_name(const struct options *options)
+{
+    if (options->program.command[0])
+        return options->program.command[0];
+    return options->adapter->takes_command ? options->program.target : options->adapter->name;
+}
+
 /* Makes and starts all workers, and stops at the first that cannot be. */
 static int start_all(struct worker **worker, char (*name)[LIMIT_WORKER_NAME + 1],
                      const struct options *options, struct tailgate_loop *loop,
@@ -116,9 +124,7 @@ static int start_all(struct worker **worker, char (*name)[LIMIT_WORKER_NAME + 1]
         int code = worker_start(worker[i], clock_mono_us());
         if (code != 0)
             return cli_fail(OPTIONS_COMMAND, CLI_FAILED, "cannot start %s: %s",
-                            options->program.command[0] ? options->program.command[0]
-                                                        : options->adapter->name,
-                            strerror(-code));
+                            program_name(options), strerror(-code));
     }
     return CLI_OK;
 }
@@ -177,7 +183,11 @@ static void hold_standard_descriptors(void)
 int main(int argc, char **argv)
 {
     struct options options = {
-        .service = "*", .slots = 1, .count = 1, .heartbeat_us = INT64_C(2500000)};
+        .service = "*",
+        .slots = 1,
+        .count = 1,
+        .heartbeat_us = INT64_C(2500000),
+        .program = {.session = "conversation", .silence_us = INT64_C(600000000)}};
     char endpoint[PATH_MAX + 8];
     end_with_gateway();
     hold_standard_descriptors();
