@@ -43,6 +43,7 @@ struct adapter_setup {
     const char *key_env;      /* http: the environment variable that has it; NULL: none */
     const char *contexts;     /* http: the folder of context files; NULL: they are not read */
     bool whole;               /* http: do not ask for a stream */
+    bool send_key_in_clear;   /* http: the key may cross the network without TLS */
     const char *session;      /* agent: what shares a session: "query", "worker", "conversation" */
     int64_t restart_after;    /* agent: queries; 0: never */
     int64_t restart_every_us; /* agent: 0: never */
@@ -127,6 +128,7 @@ extern const struct adapter *const adapter_table[];
 const struct adapter *adapter_find(const char *name);
 
 extern const struct adapter adapter_exec; /* a child process, JSON lines on its pipes */
+extern const struct adapter adapter_http; /* an HTTP server, plain JSON or OpenAI's chat */
 extern const struct adapter adapter_echo; /* no program at all: the question is the answer */
 
 #endif
