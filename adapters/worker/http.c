@@ -14,15 +14,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "adapters/worker/context.h"
+#include "adapters/worker/http_compose.h"
 #include "adapters/worker/http_loop.h"
 #include "adapters/worker/http_setup.h"
 #include "adapters/worker/http_transfer.h"
-#include "proto/jtext.h"
 
 #define LOOK_FIRST_US 200000 /* between two looks for the server; doubles */
 #define LOOK_MAX_US 5000000
 #define LOST_REST_US 60000000 /* no new query while the last ones end; GONE ends the rest, too */
+
+#define KEEP_ROOM (1u << 20) /* storage above this is given back */
 
 enum phase { STOPPED, LOOKING, SERVING, STOPPING };
 
@@ -119,64 +120,6 @@ static void remove_transfer(struct http *self, size_t at)
             (self->count - at) * sizeof *self->transfer);
 }
 
-/* Appends what is asked; false: the query has no question. */
-static bool read_question(struct span query, struct buffer *ret_text)
-{
-    struct span question;
-    if (jtext_check(query) != JTEXT_OBJECT) {
-        buffer_add(ret_text, query);
-        return true;
-    }
-    if (!jtext_find(query, "question", &question) || jtext_type(question) == JTEXT_NULL)
-        return false;
-    if (jtext_type(question) == JTEXT_STRING)
-        jtext_decode(ret_text, question);
-    else
-        buffer_add(ret_text, question);
-    return true;
-}
-
-/* Appends the content of the file that the query names, if it names one and files are read. Returns
- * 0; or -1 with why appended. */
-static int read_context(const struct http *self, struct span query, struct buffer *ret_text,
-                        struct buffer *ret_why)
-{
-    struct span value;
-    struct buffer name;
-    if (self->terms.contexts < 0 || jtext_check(query) != JTEXT_OBJECT ||
-        !jtext_find(query, "context_file", &value) || jtext_type(value) == JTEXT_NULL)
-        return 0;
-    if (jtext_type(value) != JTEXT_STRING) {
-        buffer_text(ret_why, "context_file is no text");
-        return -1;
-    }
-    buffer_init(&name);
-    jtext_decode(&name, value);
-    int code = context_read(self->terms.contexts, buffer_span(&name), ret_text, ret_why);
-    buffer_done(&name);
-    return code;
-}
-
-/* Composes a chat, or says why there is none to compose. */
-static void compose_chat(const struct http *self, struct span query, struct transfer *transfer)
-{
-    struct buffer question, context;
-    buffer_init(&question);
-    buffer_init(&context);
-    if (!read_question(query, &question)) {
-        buffer_text(&transfer->refusal, "the query has no question to put to a model");
-    } else if (read_context(self, query, &context, &transfer->refusal) == 0) {
-        const struct http_chat_ask ask = {.model = self->setup.model,
-                                          .system = buffer_span(&self->terms.system),
-                                          .context = buffer_span(&context),
-                                          .question = buffer_span(&question),
-                                          .stream = !self->setup.whole};
-        http_chat_ask(&ask, &transfer->request);
-    }
-    buffer_done(&context);
-    buffer_done(&question);
-}
-
 /* It is sent off in take(), which knows the time. */
 static void http_offer(void *state, struct span token, struct span query)
 {
@@ -185,10 +128,7 @@ static void http_offer(void *state, struct span token, struct span query)
         return;
     struct transfer *transfer = transfer_new(&self->terms, token);
     self->transfer[self->count++] = transfer;
-    if (self->terms.chat)
-        compose_chat(self, query, transfer);
-    else
-        buffer_add(&transfer->request, query);
+    http_compose(&self->terms, query, &transfer->request, &transfer->refusal);
 }
 
 static bool http_drop(void *state, struct span token, int64_t now_us)
@@ -328,6 +268,8 @@ static bool take_served(struct http *self, int64_t now_us, struct adapter_report
 static bool http_take(void *state, int64_t now_us, struct adapter_report *ret_report)
 {
     struct http *self = state;
+    if (self->text.room > KEEP_ROOM)
+        buffer_done(&self->text);
     switch (self->phase) {
     case STOPPED:
         return false;

@@ -115,9 +115,9 @@ static bool match(const struct http_key *self, struct span text, size_t *ret_siz
 size_t http_key_mask(const struct http_key *self, struct span text, bool follows,
                      struct buffer *ret_text)
 {
-    size_t from = 0, at = 0;
-    if (self->size < HTTP_KEY_SECRET)
-        at = text.size;
+    size_t from = 0, at = self->size < HTTP_KEY_SECRET ? text.size : 0;
+    if (text.size == 0)
+        return 0;
     while (at < text.size) {
         size_t size;
         while (at < text.size && text.data[at] != self->text[0] && text.data[at] != '\\')

@@ -27,6 +27,18 @@ static bool fail(const struct transfer *self, struct buffer *why_take, struct bu
     return true;
 }
 
+/* ANSWER. What was within the limit when it came can have grown: what is repaired or quoted does.
+ */
+static void give(const struct transfer *self, struct span answer, struct buffer *storage,
+                 struct adapter_report *ret_report)
+{
+    if (answer.size <= LIMIT_FRAME_SIZE)
+        leave(self, ADAPTER_ANSWER, answer, storage, ret_report);
+    else
+        leave(self, ADAPTER_FAILED, span_str("the server's answer is too large"), storage,
+              ret_report);
+}
+
 /* FAILED: WORDS, and what the server sent. */
 static bool fail_showing(const struct transfer *self, const char *words, struct span sent,
                          struct buffer *storage, struct adapter_report *ret_report)
@@ -62,10 +74,10 @@ static bool fail_explained(const struct transfer *self, const char *words, struc
 static bool take_part(struct transfer *self, struct buffer *storage,
                       struct adapter_report *ret_report)
 {
+    if (self->told == self->chat.text.size)
+        return false;
     struct span text =
         span_of(self->chat.text.data + self->told, self->chat.text.size - self->told);
-    if (text.size == 0)
-        return false;
     buffer_reset(storage);
     self->told += http_key_mask(&self->terms->key, text, true, storage);
     *ret_report = (struct adapter_report){.kind = ADAPTER_PARTIAL, .text = buffer_span(storage)};
@@ -84,10 +96,7 @@ static bool finish_chat(struct transfer *self, struct buffer *storage,
     http_key_mask(&self->terms->key, buffer_span(&self->chat.text), false, &text);
     http_chat_answer(&self->chat, buffer_span(&text), &answer);
     buffer_done(&text);
-    bool fits = answer.size <= LIMIT_FRAME_SIZE;
-    leave(self, fits ? ADAPTER_ANSWER : ADAPTER_FAILED,
-          fits ? buffer_span(&answer) : span_str("the model's answer is too large"), storage,
-          ret_report);
+    give(self, buffer_span(&answer), storage, ret_report);
     buffer_done(&answer);
     return true;
 }
@@ -114,9 +123,11 @@ static bool take_event(struct transfer *self, struct span data, struct buffer *s
 static bool take_stream(struct transfer *self, struct buffer *storage,
                         struct adapter_report *ret_report)
 {
-    struct span rest = span_of(self->body.data + self->seen, self->body.size - self->seen);
-    struct span data;
+    struct span rest, data;
     int found = 0;
+    if (self->body.size == 0)
+        return false;
+    rest = span_of(self->body.data + self->seen, self->body.size - self->seen);
     while (rest.size > 0 && (found = sse_next(&self->sse, &rest, &data)) > 0) {
         self->seen = self->body.size - rest.size;
         if (self->chat.text.size > LIMIT_FRAME_SIZE) {
@@ -149,7 +160,7 @@ static bool take_plain(struct transfer *self, struct buffer *storage,
     else
         good = transfer_has_type(self, "text/plain") && body.size > 0;
     if (good)
-        leave(self, ADAPTER_ANSWER, buffer_span(&body), storage, ret_report);
+        give(self, buffer_span(&body), storage, ret_report);
     else
         fail_showing(self,
                      json ? "the server's answer is no JSON object"
@@ -263,8 +274,8 @@ static bool take_end(struct transfer *self, int64_t now_us, struct buffer *stora
     if (self->stream)
         return fail_showing(self, "the server's stream was cut short after",
                             buffer_span(&self->chat.text), storage, ret_report);
-    return self->terms->chat ? take_whole(self, storage, ret_report)
-                             : take_plain(self, storage, ret_report);
+    return self->terms->model ? take_whole(self, storage, ret_report)
+                              : take_plain(self, storage, ret_report);
 }
 
 static bool take_refusal(struct transfer *self, struct buffer *storage,

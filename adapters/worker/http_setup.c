@@ -67,8 +67,8 @@ static int make_head(struct http_terms *self, char ret_why[ADAPTER_WHY])
 {
     char bearer[HTTP_KEY_MAX + 32];
     bool good = add_head(self, "Content-Type: application/json") && add_head(self, "Expect:") &&
-                add_head(self, self->chat ? "Accept: application/json, text/event-stream"
-                                          : "Accept: application/json, text/plain");
+                add_head(self, self->model ? "Accept: application/json, text/event-stream"
+                                           : "Accept: application/json, text/plain");
     if (good && self->key.size > 0) {
         snprintf(bearer, sizeof bearer, "Authorization: Bearer %s", self->key.text);
         good = add_head(self, bearer);
@@ -82,8 +82,9 @@ static int make_head(struct http_terms *self, char ret_why[ADAPTER_WHY])
 static int open_all(struct http_terms *self, const struct adapter_setup *setup,
                     char ret_why[ADAPTER_WHY])
 {
-    self->chat = setup->model != NULL;
-    if (http_url_read(setup->target, self->chat, &self->url, ret_why) != 0 ||
+    self->model = setup->model;
+    self->stream = !setup->whole;
+    if (http_url_read(setup->target, self->model != NULL, &self->url, ret_why) != 0 ||
         http_key_read(setup, &self->key, ret_why) != 0)
         return -1;
     if (self->key.size > 0 && !self->url.tls && !self->url.loopback && !setup->send_key_in_clear) {

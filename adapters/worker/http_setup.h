@@ -12,7 +12,8 @@ struct http_terms {
     struct http_url url;
     struct http_key key;
     struct curl_slist *head; /* of every request; it holds the key */
-    bool chat;               /* OpenAI's, not plain JSON */
+    const char *model;       /* to chat with, borrowed; NULL: plain JSON */
+    bool stream;             /* ask for the answer in pieces */
     struct buffer system;    /* the system prompt; empty: none */
     int contexts;            /* descriptor of the folder of context files; -1: none are read */
 };

@@ -102,7 +102,7 @@ static size_t hear_body(char *bytes, size_t one, size_t size, void *state)
     struct span piece = span_of(bytes, one * size);
     bool good = transfer_status(self) / 100 == 2;
     if (!self->begun)
-        self->stream = good && self->terms->chat && transfer_has_type(self, "text/event-stream");
+        self->stream = good && self->terms->model && transfer_has_type(self, "text/event-stream");
     self->begun = true;
     size_t most = good ? LIMIT_FRAME_SIZE : ERROR_MAX;
     size_t room = self->body.size < most ? most - self->body.size : 0;
