@@ -86,7 +86,7 @@ struct adapter_report {
     struct span token; /* of ANSWER to RETURNED; size 0: the oldest query in flight */
     struct span text;
     bool final;      /* FAILED: no other attempt would fare better */
-    int64_t rest_us; /* FAILED: monotonic: offer nothing before that (Retry-After); 0: not said */
+    int64_t rest_us; /* FAILED, RETURNED: monotonic: offer nothing before that; 0: not said */
 };
 
 struct adapter {

@@ -301,12 +301,16 @@ class ChatServer(ThreadingHTTPServer):
     def handle_error(self, request, client_address):
         del request, client_address  # whoever asked has gone
 
+    def refuse(self):
+        """Accepts no further connection; those that are there go on."""
+        self.shutdown()
+        self.server_close()
+
     def close(self):
         """As if it had been killed: nobody listens, and every connection is cut."""
         self.ending.set()
         self.go.set()
-        self.shutdown()
-        self.server_close()
+        self.refuse()
         with self.lock:
             links = list(self.links)
         for link in links:

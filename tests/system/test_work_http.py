@@ -259,6 +259,22 @@ def test_query_goes_back_when_nobody_is_there_and_the_worker_waits_for_the_serve
         again.close()
 
 
+def test_what_runs_may_end_when_the_server_takes_no_more(world, server):
+    _, peer = chat(world, server, "--slots", "2")
+    first = world.gate.ask(peer, "fault hold")
+    world.gate.expect(PARTIAL)
+    server.refuse()
+    assert "cannot reach" in world.gate.returned(world.gate.ask(peer, "second?"))
+    server.go.set()
+    assert until_final(world, first)[1]["answer"] == "begun done"
+    world.gate.expect(DISCONNECT)
+    again = ChatServer(server.server_port)
+    try:
+        world.gate.ready()
+    finally:
+        again.close()
+
+
 def test_slow_start_is_waited_for_and_said_once(world):
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
@@ -273,6 +289,12 @@ def test_slow_start_is_waited_for_and_said_once(world):
     finally:
         late.close()
     assert len(program.events("adapter")) == 1
+
+
+def test_worker_that_waits_for_its_server_stops_at_once(world):
+    program = world.work("--http", "http://127.0.0.1:1/v1", "--model", "tiny")
+    program.wait_event("adapter")
+    program.stop()
 
 
 def test_slots_are_served_at_once(world, server):
@@ -292,14 +314,15 @@ def test_three_hundred_queries_leave_no_descriptor(world, server):
     for _ in range(5):
         ask(world, peer, "warm?")
     before = descriptors(program.pid)
-    for turn in range(60):
-        tokens = {world.gate.ask(peer, "fault cut" if turn % 10 == 9 else f"{n}?") for n in range(4)}
-        for fault in ("status 500", "garbage")[:turn % 2]:
-            tokens.add(world.gate.ask(peer, f"fault {fault}"))
+    for turn in range(75):
+        questions = [f"{n}?" for n in range(4)]
+        if turn % 5 == 4:
+            questions[:3] = ["fault cut", "fault garbage", "fault status 500"]
+        tokens = {world.gate.ask(peer, question) for question in questions}
         while tokens:
             _, command, rest = world.gate.hear()
             tokens -= {rest[0]} if command == FINAL else set()
-    assert len(server.asked) > 240
+    assert len(server.asked) == 5 + 300
     wait_for(lambda: descriptors(program.pid) <= before + 4, "the descriptors of before")
 
 
