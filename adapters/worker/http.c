@@ -22,8 +22,7 @@
 #define LOOK_FIRST_US 200000 /* between two looks for the server; doubles */
 #define LOOK_MAX_US 5000000
 #define LOST_REST_US 60000000 /* no new query while the last ones end; GONE ends the rest, too */
-
-#define KEEP_ROOM (1u << 20) /* storage above this is given back */
+#define KEEP_ROOM (1u << 20)  /* storage above this is given back */
 
 enum phase { STOPPED, LOOKING, SERVING, STOPPING };
 

@@ -1,3 +1,4 @@
+/* What a transfer has brought: the reports on it (transfer_take() of http_transfer.h). */
 #include <stdio.h>
 
 #include "adapters/worker/excerpt.h"

@@ -1,6 +1,5 @@
 #include "adapters/worker/http_transfer.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 

@@ -155,6 +155,17 @@ def test_query_without_a_question_is_refused_for_good(world, server):
     assert "no question" in answer["error"] and answer["retry"] is False and server.asked == []
 
 
+def test_bridge_is_answered_through_a_real_gateway(site, server):
+    bridge = site.bridge()
+    site.serve(bridge)
+    worker = site.program("work", "--db", bridge.path, "--http", server.base + "/v1", "--model", "tiny", "--slots", "2")
+    reply = bridge.reply(bridge.ask("Polly?"))
+    assert json.loads(reply["text"])["answer"] == "You asked: Polly?"
+    assert bridge.reply(bridge.ask_text("In plain text?"))["text"] == "You asked: In plain text?"
+    worker.stop()
+    bridge.check_exactly_once(2)
+
+
 # ── plain JSON ──────────────────────────────────────────────────────────────────────────────────────
 
 def test_query_is_posted_as_it_is_and_the_json_object_is_the_answer(world, server):
