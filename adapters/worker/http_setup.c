@@ -24,7 +24,7 @@ static int read_system(const char *name, struct buffer *ret_text, char ret_why[A
     const char *wrong = NULL;
     size_t size = 0;
     ssize_t got = -1;
-    int file = open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int file = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     while (file >= 0 && size <= SYSTEM_MAX &&
            (got = read(file, bytes + size, SYSTEM_MAX + 1 - size)) > 0)
         size += (size_t)got;
