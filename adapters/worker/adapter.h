@@ -42,6 +42,7 @@ struct adapter_setup {
     const char *key_env;      /* http: the environment variable that has it; NULL: none */
     const char *contexts;     /* http: the folder of context files; NULL: they are not read */
     bool whole;               /* http: do not ask for a stream */
+    bool send_key_in_clear;   /* http: the key may cross the network without TLS */
     const char *session;      /* agent: what shares a session: "query", "worker", "conversation" */
     int64_t restart_after;    /* agent: queries; 0: never */
     int64_t restart_every_us; /* agent: 0: never */
@@ -85,8 +86,6 @@ struct adapter_report {
     struct span text;
     bool final;      /* FAILED: no other attempt would fare better */
     int64_t rest_us; /* FAILED, RETURNED: offer nothing before that, monotonic; 0: not said */
-    int64_t rest_us; /* FAILED, RETURNED: monotonic: offer nothing before that (Retry-After); 0: not
-                      * said */
 };
 
 struct adapter {
@@ -129,14 +128,11 @@ const struct adapter *adapter_find(const char *name);
 
 extern const struct adapter adapter_exec;      /* a child process, JSON lines on its pipes */
 extern const struct adapter adapter_per_query; /* a child process for each query */
+extern const struct adapter adapter_tcp;       /* whoever listens at HOST:PORT, JSON lines */
+extern const struct adapter adapter_fifo;      /* whoever opens a pair of named pipes, JSON lines */
+extern const struct adapter adapter_shm;       /* shared memory and two semaphores */
+extern const struct adapter adapter_http;      /* an HTTP server, plain JSON or OpenAI's chat */
+extern const struct adapter adapter_agent;     /* an agent's CLI that stays, in its JSON mode */
 extern const struct adapter adapter_echo;      /* no program at all: the question is the answer */
-extern const struct adapter adapter_exec; /* a child process, JSON lines on its pipes */
-extern const struct adapter adapter_shm;  /* shared memory and two semaphores */
-extern const struct adapter adapter_tcp;  /* whoever listens at HOST:PORT, JSON lines */
-extern const struct adapter adapter_fifo; /* whoever opens a pair of named pipes, JSON lines */
-extern const struct adapter adapter_echo; /* no program at all: the question is the answer */
-extern const struct adapter adapter_exec;  /* a child process, JSON lines on its pipes */
-extern const struct adapter adapter_agent; /* an agent's CLI that stays, in its JSON mode */
-extern const struct adapter adapter_echo;  /* no program at all: the question is the answer */
 
 #endif

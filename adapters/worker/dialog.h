@@ -64,7 +64,8 @@ int dialog_start(struct dialog *self, char *const *command);
 /* Fills in what to poll; returns how many. */
 size_t dialog_descriptors(const struct dialog *self, struct pollfd ret_poll[DIALOG_DESCRIPTORS]);
 /* Takes the next thing that happened, reading and writing what can be without blocking. TEXT is
- * borrowed until the next call on SELF. What is to be written is appended to SELF->input.bytes before. */
+ * borrowed until the next call on SELF. What is to be written is appended to SELF->input.bytes
+ * before. */
 enum dialog_report dialog_take(struct dialog *self, int64_t now_us, struct span *ret_text);
 /* When dialog_take() is to be called although nothing is ready; INT64_MAX: never. */
 int64_t dialog_due(const struct dialog *self);

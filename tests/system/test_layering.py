@@ -7,7 +7,7 @@ from harness import BUILD, TAILGATE, TAILGATE_WORK
 
 EVERYWHERE = r"libc|libm|libpthread|libdl|librt|libresolv|libgcc_s|ld-linux.*|lib[atu]san|lib[a-z]*san_rt.*"
 GATEWAY = rf"{EVERYWHERE}|libsqlite3|libzmq|libczmq|libsodium|libpcre2-8|libjansson|libsystemd"
-WORKER = rf"{EVERYWHERE}|libzmq|libczmq|libsodium|libjansson"
+WORKER = rf"{EVERYWHERE}|libzmq|libczmq|libsodium|libjansson|libcurl"
 
 
 def needed(path):
@@ -31,6 +31,12 @@ def test_gateway_links_only_what_it_may():
 def test_worker_helper_links_no_sqlite():
     foreign = [name for name in needed(TAILGATE_WORK) if not re.fullmatch(WORKER, name)]
     assert not foreign, f"tailgate-work links {foreign}"
+
+
+def test_only_the_worker_helper_links_an_http_client():
+    assert "libcurl" in needed(TAILGATE_WORK)
+    for path in (TAILGATE, BUILD / "adapters" / "c" / "libtailgate.so"):
+        assert "libcurl" not in needed(path), f"{path} links libcurl"
 
 
 def test_core_is_pure():
