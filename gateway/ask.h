@@ -3,7 +3,7 @@
 #ifndef TAILGATE_GATEWAY_ASK_H
 #define TAILGATE_GATEWAY_ASK_H
 
-#include "gateway/reply.h"
+#include "proto/reply.h"
 
 /* What the command line says; NULL: not given. */
 struct ask_words {

@@ -4,6 +4,7 @@
 
 #include "gateway/ask.h"
 #include "gateway/cli.h"
+#include "gateway/reply_sources.h"
 #include "gateway/terminal.h"
 #include "proto/escape.h"
 

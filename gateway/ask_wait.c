@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "adapters/bridge/wake.h"
 #include "adapters/bridge/watch.h"
 #include "adapters/host/clock.h"
-#include "gateway/wake.h"
 
 #define READ_AT_ONCE 1000 /* rows of one short read transaction */
 #define TELL_US 1000000

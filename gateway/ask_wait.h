@@ -1,10 +1,11 @@
 /* Waiting for a reply's commit, by the same wake design as the gateway: hint, proof, re-check,
- * safety net (gateway/wake.h). It needs no gateway: whoever commits the reply, it is seen. */
+ * safety net (adapters/bridge/wake.h). It needs no gateway: whoever commits the reply, it is seen.
+ */
 #ifndef TAILGATE_GATEWAY_ASK_WAIT_H
 #define TAILGATE_GATEWAY_ASK_WAIT_H
 
 #include "adapters/bridge/tail.h"
-#include "gateway/reply.h"
+#include "proto/reply.h"
 
 struct ask_wait;
 

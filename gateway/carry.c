@@ -85,6 +85,7 @@ static void tell(const struct server *self, int64_t now_us, const struct action 
     stamp_format(clock_utc_us() + action->deadline_us - now_us, ret_told->deadline);
     delivery->message_id = action->id;
     delivery->conversation_id = row->conversation_id;
+    delivery->bridge = span_str(self->bridge);
     delivery->service = span_str(action->service);
     delivery->from = row->from_session;
     delivery->attempt = action->attempt;

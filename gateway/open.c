@@ -158,6 +158,8 @@ static int open_store(struct server *server, bool skip)
     for (;;) {
         error =
             server->store ? BRIDGE_OK : store_open(&server->place, 0, &server->store, &server->key);
+        if (!error)
+            error = store_bridge_id(server->store, server->bridge);
         if (!error && skip)
             error = tail_last_id(server->tail, &last_id);
         if (error != BRIDGE_BUSY)

@@ -20,8 +20,10 @@
 #ifndef TAILGATE_GATEWAY_SERVER_H
 #define TAILGATE_GATEWAY_SERVER_H
 
+#include "adapters/bridge/bridge_id.h"
 #include "adapters/bridge/place.h"
 #include "adapters/bridge/tail.h"
+#include "adapters/bridge/wake.h"
 #include "adapters/bridge/watch.h"
 #include "adapters/text/redact.h"
 #include "adapters/zmq/events.h"
@@ -36,7 +38,6 @@
 #include "gateway/reps.h"
 #include "gateway/stats.h"
 #include "gateway/upkeep.h"
-#include "gateway/wake.h"
 #include "proto/frames.h"
 #include "proto/mdp.h"
 
@@ -74,6 +75,7 @@ struct server {
     struct place_identity identity; /* of the database file when it was opened */
     int64_t since_utc_us;           /* when this run began to serve */
     struct token_key key;           /* of the fencing tokens */
+    char bridge[BRIDGE_ID_SIZE];    /* what the bridge is called */
     struct watch *watch;
     struct wake wake;
     struct tail *tail;

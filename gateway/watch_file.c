@@ -4,10 +4,10 @@
 #include <stdlib.h>
 
 #include "adapters/bridge/since.h"
+#include "adapters/bridge/wake.h"
 #include "adapters/bridge/watch.h"
 #include "adapters/host/clock.h"
 #include "gateway/row_event.h"
-#include "gateway/wake.h"
 
 /* Rows of one short read transaction: it ends before anything is printed, because whoever reads our
  * output may be slow. */

@@ -1,6 +1,6 @@
 /* The rows of a bridge as events, read from the file itself: what `tailgate watch` does while no
- * gateway runs. By the same wake design as the gateway (gateway/wake.h): hint, proof, re-check,
- * safety net. Nothing is written, and no lock is held between two looks. */
+ * gateway runs. By the same wake design as the gateway (adapters/bridge/wake.h): hint, proof,
+ * re-check, safety net. Nothing is written, and no lock is held between two looks. */
 #ifndef TAILGATE_GATEWAY_WATCH_FILE_H
 #define TAILGATE_GATEWAY_WATCH_FILE_H
 

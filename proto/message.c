@@ -179,6 +179,7 @@ static void put_delivery(const struct delivery *delivery, struct buffer *ret_jso
     jtext_member_raw(ret_json, "delivery", span_str("{"));
     jtext_member_integer(ret_json, "message_id", delivery->message_id);
     jtext_member(ret_json, "conversation_id", delivery->conversation_id);
+    jtext_member(ret_json, "bridge", delivery->bridge);
     jtext_member(ret_json, "service", delivery->service);
     jtext_member(ret_json, "from", delivery->from);
     jtext_member_integer(ret_json, "attempt", delivery->attempt);

@@ -69,6 +69,7 @@ struct span message_service_of(const struct message *message, struct span role);
 struct delivery {
     int64_t message_id;
     struct span conversation_id;
+    struct span bridge; /* which bridge that row is in: 16 hexadecimal digits */
     struct span service;
     struct span from;     /* the asking session, as stored: "a" */
     uint32_t attempt;     /* 1 is the first */

@@ -13,7 +13,7 @@ const char conversation_make_sql[] = "INSERT INTO conversations(id, session_a_ro
                                      " created_at, expires_at) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
 static const char made_sql[] =
-    "INSERT INTO tailgate_made(conversation_id, expires_at) VALUES(?1, ?2)";
+    "INSERT OR REPLACE INTO tailgate_made(conversation_id, expires_at) VALUES(?1, ?2)";
 
 static const char look_sql[] =
     "SELECT coalesce(" SQL_LIVE("expires_at", "?2") ", 0) FROM conversations WHERE id = ?1";
@@ -113,6 +113,15 @@ static int note_made(sqlite3 *db, const struct conversation *conversation)
     return error == BRIDGE_OK ? run_once(db, made_sql, values, 2) : error;
 }
 
+int conversation_put_ours(sqlite3 *db, const struct conversation *conversation, struct span role_a,
+                          struct span role_b)
+{
+    if (!sql_is_clean(role_a) || !sql_is_clean(role_b))
+        return BRIDGE_REFUSED;
+    int error = insert(db, conversation, role_a, role_b);
+    return error == BRIDGE_OK ? note_made(db, conversation) : error;
+}
+
 static int make(sqlite3 *db, const char *asker_role, const char *responder_role, int64_t ttl_s,
                 int64_t now_us, bool ours, struct conversation *ret_conversation)
 {
@@ -170,12 +179,18 @@ int conversation_look(sqlite3 *db, struct span id, int64_t now_us,
     return error;
 }
 
-struct outgoing {
-    struct span conversation_id, from, to, text, metadata, timestamp;
-};
-
-static int insert_message(sqlite3 *db, const struct outgoing *message, int64_t *ret_message_id)
+static bool is_clean(const struct conversation_message *message)
 {
+    return sql_is_clean(message->conversation_id) && sql_is_clean(message->from) &&
+           sql_is_clean(message->to) && sql_is_clean(message->text) &&
+           sql_is_clean(message->metadata);
+}
+
+int conversation_put_message(sqlite3 *db, const struct conversation_message *message,
+                             int64_t *ret_message_id)
+{
+    if (!is_clean(message))
+        return BRIDGE_REFUSED;
     const struct sql_value values[] = {
         sql_text(message->conversation_id),
         sql_text(message->from),
@@ -192,7 +207,7 @@ static int insert_message(sqlite3 *db, const struct outgoing *message, int64_t *
     int64_t id = sqlite3_last_insert_rowid(db);
     struct buffer details;
     buffer_init(&details);
-    audit_send_details(&details, message->to, message->text, false);
+    audit_send_details(&details, message->to, message->text, message->redacted);
     const struct audit_entry entry = {
         .conversation_id = message->conversation_id,
         .session_id = message->from,
@@ -213,16 +228,15 @@ int conversation_send(sqlite3 *db, struct span id, const char *from, const char 
 {
     char now[STAMP_SIZE];
     stamp_format(now_us, now);
-    const struct outgoing message = {id,   span_str(from), span_str(to),
-                                     text, metadata,       span_str(now)};
-    if (!sql_is_clean(id) || !sql_is_clean(message.from) || !sql_is_clean(message.to) ||
-        !sql_is_clean(text) || !sql_is_clean(metadata))
+    const struct conversation_message message = {id,       span_str(from), span_str(to), text,
+                                                 metadata, span_str(now),  false};
+    if (!is_clean(&message))
         return BRIDGE_REFUSED;
     int error = sql_begin(db);
     if (error != BRIDGE_OK)
         return error;
     int64_t message_id = 0;
-    error = sql_end(db, insert_message(db, &message, &message_id));
+    error = sql_end(db, conversation_put_message(db, &message, &message_id));
     if (error == BRIDGE_OK)
         *ret_message_id = message_id;
     return error;

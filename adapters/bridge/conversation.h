@@ -46,6 +46,21 @@ int conversation_look(sqlite3 *db, struct span id, int64_t now_us,
 int conversation_send(sqlite3 *db, struct span id, const char *from, const char *to,
                       struct span text, struct span metadata, int64_t now_us,
                       int64_t *ret_message_id);
+/* A message as its row and audit row have it. */
+struct conversation_message {
+    struct span conversation_id, from, to, text;
+    struct span metadata;  /* a JSON object; size 0: NULL is stored */
+    struct span timestamp; /* a stamp */
+    bool redacted;         /* something was taken out of it */
+};
+
+/* The parts, for a caller with a transaction of his own (sql_begin()): a conversation that is
+ * complete but for its roles, as conversation_make_ours() makes it, and a message. BRIDGE_REFUSED
+ * and BRIDGE_ABSENT (there is no such conversation) as above. */
+int conversation_put_ours(sqlite3 *db, const struct conversation *conversation, struct span role_a,
+                          struct span role_b);
+int conversation_put_message(sqlite3 *db, const struct conversation_message *message,
+                             int64_t *ret_message_id);
 /* Marks one message as fetched, with the audit row get_messages {"count": 1}, as the bridge's fetch
  * does for what it returns. Changes nothing when somebody else has fetched it. */
 int conversation_fetch(sqlite3 *db, int64_t message_id, int64_t now_us);

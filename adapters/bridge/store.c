@@ -103,6 +103,11 @@ int store_open(const struct place *place, int busy_ms, struct store **ret_store,
     return BRIDGE_OK;
 }
 
+int store_bridge_id(struct store *self, char ret_id[BRIDGE_ID_SIZE])
+{
+    return bridge_id_make(self->db, ret_id);
+}
+
 void store_close(struct store **self)
 {
     if (!*self)

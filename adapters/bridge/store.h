@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 
+#include "adapters/bridge/bridge_id.h"
 #include "adapters/bridge/db.h"
 #include "proto/span.h"
 #include "proto/token.h"
@@ -100,6 +101,8 @@ const char *store_outcome_name(enum store_outcome outcome);
  * BRIDGE_NEWER: refused, and nothing was changed. */
 int store_open(const struct place *place, int busy_ms, struct store **ret_store,
                struct token_key *ret_key);
+/* What the bridge is called (bridge_id.h), made on first use. BRIDGE_BUSY: try again. */
+int store_bridge_id(struct store *self, char ret_id[BRIDGE_ID_SIZE]);
 void store_close(struct store **self);
 /* BEGIN IMMEDIATE. NOW_US (UTC) stamps all rows of the group. BRIDGE_BUSY: nothing began. */
 int store_begin(struct store *self, int64_t now_us);

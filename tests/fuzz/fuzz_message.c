@@ -37,6 +37,7 @@ static void check_query(const struct message_row *row, const struct message *mes
 {
     const struct delivery delivery = {.message_id = 17,
                                       .conversation_id = row->metadata,
+                                      .bridge = span_str("00112233445566ff"),
                                       .service = span_str("s"),
                                       .from = row->text,
                                       .attempt = 1,

@@ -2,7 +2,7 @@
 tailgate_test(log test_log.c tailgate_common)
 tailgate_test(cli test_cli.c tailgate_common)
 tailgate_test(words "test_words.c;${PROJECT_SOURCE_DIR}/gateway/words.c" tailgate_proto)
-tailgate_test(reply "test_reply.c;${PROJECT_SOURCE_DIR}/gateway/reply.c" tailgate_common PkgConfig::JANSSON)
+tailgate_test(reply "test_reply.c;${PROJECT_SOURCE_DIR}/gateway/reply_sources.c" tailgate_common PkgConfig::JANSSON)
 # The settings; their file is read by czmq.
 set(config_sources config.c config_change.c config_keys.c)
 list(TRANSFORM config_sources PREPEND ${PROJECT_SOURCE_DIR}/gateway/)

@@ -15,6 +15,7 @@
 static const struct delivery delivery = {
     .message_id = 17,
     .conversation_id = {"conv_\"0\"", 8},
+    .bridge = {"00112233445566ff", 16},
     .service = {"law", 3},
     .from = {"a", 1},
     .attempt = 2,
@@ -23,7 +24,8 @@ static const struct delivery delivery = {
 };
 
 #define DELIVERED                                                                                  \
-    "{\"message_id\":17,\"conversation_id\":\"conv_\\\"0\\\"\",\"service\":\"law\",\"from\":"      \
+    "{\"message_id\":17,\"conversation_id\":\"conv_\\\"0\\\"\",\"bridge\":\"00112233445566ff\","   \
+    "\"service\":\"law\",\"from\":"                                                                \
     "\"a\",\"attempt\":2,\"deadline\":\"2026-11-21T01:00:00.123456\","                             \
     "\"token\":\"17.2.AAAAAAAAAAAAAAAAAAAAAA\"}"
 

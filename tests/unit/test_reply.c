@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/reply.h"
+#include "gateway/reply_sources.h"
 #include "proto/jtext.h"
 
 static const struct reply_key key = {17, "q_1"};

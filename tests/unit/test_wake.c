@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/wake.h"
+#include "adapters/bridge/wake.h"
 
 #define START_US INT64_C(5000000)
 

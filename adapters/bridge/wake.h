@@ -15,8 +15,8 @@
  *
  * The safety net checks every 500 ms without any hint; what it finds counts as a miss of this
  * design. */
-#ifndef TAILGATE_GATEWAY_WAKE_H
-#define TAILGATE_GATEWAY_WAKE_H
+#ifndef TAILGATE_ADAPTERS_BRIDGE_WAKE_H
+#define TAILGATE_ADAPTERS_BRIDGE_WAKE_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* A reply row as the asker sees it: is it ours, and what does it say. */
-#ifndef TAILGATE_GATEWAY_REPLY_H
-#define TAILGATE_GATEWAY_REPLY_H
+#ifndef TAILGATE_PROTO_REPLY_H
+#define TAILGATE_PROTO_REPLY_H
 
 #include <stdint.h>
 
@@ -29,8 +29,6 @@ bool reply_answers(const struct message_row *columns, const struct reply_key *ke
 void reply_take(struct reply *self, int64_t id, const struct message_row *columns);
 /* Appends what a person reads: the answer or the error, as it is, without a final line break. */
 void reply_words(const struct reply *self, struct buffer *ret_text);
-/* Appends one line for each source; nothing when there are none. */
-void reply_source_lines(const struct reply *self, struct buffer *ret_text);
 /* Appends the response object: the row's own JSON object, or one made of its text. */
 void reply_json(const struct reply *self, const char *query_id, struct buffer *ret_json);
 

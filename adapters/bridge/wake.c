@@ -1,4 +1,4 @@
-#include "gateway/wake.h"
+#include "adapters/bridge/wake.h"
 
 #include <string.h>
 
