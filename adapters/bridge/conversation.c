@@ -13,7 +13,7 @@ const char conversation_make_sql[] = "INSERT INTO conversations(id, session_a_ro
                                      " created_at, expires_at) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
 static const char made_sql[] =
-    "INSERT OR REPLACE INTO tailgate_made(conversation_id, expires_at) VALUES(?1, ?2)";
+    "INSERT INTO tailgate_made(conversation_id, expires_at) VALUES(?1, ?2)";
 
 static const char look_sql[] =
     "SELECT coalesce(" SQL_LIVE("expires_at", "?2") ", 0) FROM conversations WHERE id = ?1";
@@ -106,11 +106,13 @@ static int note_made(sqlite3 *db, const struct conversation *conversation)
     int error = schema_check_ours(db);
     if (error == BRIDGE_OK)
         error = schema_has(db, "tailgate_made", &there);
-    if (error == BRIDGE_NEWER || (error == BRIDGE_OK && !there))
+    if (error == BRIDGE_NEWER)
         return BRIDGE_OK;
+    if (error != BRIDGE_OK || !there)
+        return error;
     const struct sql_value values[] = {sql_text(span_str(conversation->id)),
                                        sql_text(span_str(conversation->expires_at))};
-    return error == BRIDGE_OK ? run_once(db, made_sql, values, 2) : error;
+    return run_once(db, made_sql, values, 2);
 }
 
 int conversation_put_ours(sqlite3 *db, const struct conversation *conversation, struct span role_a,

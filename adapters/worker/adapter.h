@@ -32,6 +32,7 @@
 /* What the command line says to an adapter; each takes what is its own. All borrowed for good. */
 struct adapter_setup {
     const char *target; /* the value of the adapter's own option, "HOST:PORT"; NULL: it has none */
+    const char *db;     /* the bridge whose gateway the worker serves; NULL: not said */
     char *const *command;     /* a program and its arguments, NULL-terminated; empty: none */
     unsigned slots;           /* queries that are offered at once, at most */
     int64_t memory_mib;       /* per-query: of address space that a child may have; 0: no limit */
@@ -104,6 +105,9 @@ struct adapter {
     void (*destroy)(void **self);
     /* Starts the program, or begins to look for it. Returns 0, or -errno and is stopped. */
     int (*start)(void *self);
+    /* A sentence about why the last start() failed, borrowed until the next call; NULL: what errno
+     * means is all there is to say. */
+    const char *(*why)(const void *self);
     /* Hands a query over (copied). Without effect unless running. */
     void (*offer)(void *self, struct span token, struct span query);
     /* Lets go of the query TOKEN, whose time is over, and nothing more is reported of it. Returns
@@ -133,6 +137,7 @@ extern const struct adapter adapter_fifo;      /* whoever opens a pair of named 
 extern const struct adapter adapter_shm;       /* shared memory and two semaphores */
 extern const struct adapter adapter_http;      /* an HTTP server, plain JSON or OpenAI's chat */
 extern const struct adapter adapter_agent;     /* an agent's CLI that stays, in its JSON mode */
+extern const struct adapter adapter_bridge;    /* another bridge database */
 extern const struct adapter adapter_echo;      /* no program at all: the question is the answer */
 
 #endif

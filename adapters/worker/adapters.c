@@ -2,8 +2,8 @@
 
 /* Adding an adapter is adding a file and a row. */
 const struct adapter *const adapter_table[] = {
-    &adapter_exec, &adapter_per_query, &adapter_tcp,  &adapter_fifo, &adapter_shm,
-    &adapter_http, &adapter_agent,     &adapter_echo, NULL,
+    &adapter_exec, &adapter_per_query, &adapter_tcp,    &adapter_fifo, &adapter_shm,
+    &adapter_http, &adapter_agent,     &adapter_bridge, &adapter_echo, NULL,
 };
 
 const struct adapter *adapter_find(const char *name)

@@ -124,7 +124,7 @@ static int start_all(struct worker **worker, char (*name)[LIMIT_WORKER_NAME + 1]
         int code = worker_start(worker[i], clock_mono_us());
         if (code != 0)
             return cli_fail(OPTIONS_COMMAND, CLI_FAILED, "cannot start %s: %s",
-                            program_name(options), strerror(-code));
+                            program_name(options), worker_why(worker[i], code));
     }
     return CLI_OK;
 }
