@@ -22,16 +22,33 @@ static bool says(struct span value, const char *text)
     return jtext_type(value) == JTEXT_STRING && jtext_is(value, text);
 }
 
-bool reply_answers(const struct message_row *columns, const struct reply_key *key)
+bool reply_find_target(const struct message_row *columns, struct reply_target *ret_target)
 {
     struct span value;
-    int64_t id;
+    struct reply_target target = {0, {NULL, 0}};
     if (columns->metadata_is_text && jtext_check(columns->metadata) == JTEXT_OBJECT &&
-        jtext_find(columns->metadata, "in_reply_to", &value))
-        return jtext_type(value) == JTEXT_NUMBER && jtext_integer(value, &id) == 0 &&
-               id == key->message_id;
-    return columns->text_is_text && jtext_check(columns->text) == JTEXT_OBJECT &&
-           jtext_find(columns->text, "query_id", &value) && says(value, key->query_id);
+        jtext_find(columns->metadata, "in_reply_to", &value)) {
+        if (jtext_type(value) != JTEXT_NUMBER || jtext_integer(value, &target.message_id) != 0)
+            return false;
+    } else if (!columns->text_is_text || jtext_check(columns->text) != JTEXT_OBJECT ||
+               !jtext_find(columns->text, "query_id", &target.query_id)) {
+        return false;
+    }
+    *ret_target = target;
+    return true;
+}
+
+bool reply_is_for(const struct reply_target *target, const struct reply_key *key)
+{
+    if (target->query_id.size > 0)
+        return says(target->query_id, key->query_id);
+    return target->message_id == key->message_id;
+}
+
+bool reply_answers(const struct message_row *columns, const struct reply_key *key)
+{
+    struct reply_target target;
+    return reply_find_target(columns, &target) && reply_is_for(&target, key);
 }
 
 /* An error reply, by its type or because it has an error and no answer. */
@@ -41,6 +58,13 @@ static bool object_is_error(struct span object)
     if (jtext_find(object, "type", &value) && says(value, "error"))
         return true;
     return !jtext_find(object, "answer", &value) && jtext_find(object, "error", &value);
+}
+
+static bool metadata_says_dead(const struct message_row *columns)
+{
+    struct span value;
+    return columns->metadata_is_text && jtext_check(columns->metadata) == JTEXT_OBJECT &&
+           jtext_find(columns->metadata, "dead", &value) && span_is(value, "true");
 }
 
 void reply_take(struct reply *self, int64_t id, const struct message_row *columns)
@@ -53,6 +77,7 @@ void reply_take(struct reply *self, int64_t id, const struct message_row *column
     self->id = id;
     self->is_object = jtext_check(text) == JTEXT_OBJECT;
     self->is_error = self->is_object && object_is_error(text);
+    self->is_dead = self->is_error && metadata_says_dead(columns);
     if (self->is_object && jtext_find(text, "sources", &sources))
         buffer_add(&self->sources, sources);
     else if (columns->metadata_is_text && jtext_check(columns->metadata) == JTEXT_OBJECT &&

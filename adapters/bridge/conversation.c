@@ -13,7 +13,7 @@ const char conversation_make_sql[] = "INSERT INTO conversations(id, session_a_ro
                                      " created_at, expires_at) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
 static const char made_sql[] =
-    "INSERT OR REPLACE INTO tailgate_made(conversation_id, expires_at) VALUES(?1, ?2)";
+    "INSERT INTO tailgate_made(conversation_id, expires_at) VALUES(?1, ?2)";
 
 static const char look_sql[] =
     "SELECT coalesce(" SQL_LIVE("expires_at", "?2") ", 0) FROM conversations WHERE id = ?1";

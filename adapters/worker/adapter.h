@@ -32,6 +32,7 @@
 /* What the command line says to an adapter; each takes what is its own. All borrowed for good. */
 struct adapter_setup {
     const char *target; /* the value of the adapter's own option, "HOST:PORT"; NULL: it has none */
+    const char *db;     /* the bridge whose gateway the worker serves; NULL: --gate was given */
     char *const *command;     /* exec, agent: program and arguments, NULL-terminated; empty: none */
     unsigned slots;           /* queries that are offered at once, at most */
     bool per_query;           /* exec: a child for each query */
@@ -104,6 +105,9 @@ struct adapter {
     void (*destroy)(void **self);
     /* Starts the program, or begins to look for it. Returns 0, or -errno and is stopped. */
     int (*start)(void *self);
+    /* A sentence about why the last start() failed, borrowed until the next call; NULL: what errno
+     * means is all there is to say. */
+    const char *(*why)(const void *self);
     /* Hands a query over (copied). Without effect unless running. */
     void (*offer)(void *self, struct span token, struct span query);
     /* Lets go of the query TOKEN, whose time is over, and nothing more is reported of it. Returns
@@ -126,7 +130,8 @@ extern const struct adapter *const adapter_table[];
 /* The adapter called NAME, or NULL. */
 const struct adapter *adapter_find(const char *name);
 
-extern const struct adapter adapter_exec; /* a child process, JSON lines on its pipes */
-extern const struct adapter adapter_echo; /* no program at all: the question is the answer */
+extern const struct adapter adapter_exec;   /* a child process, JSON lines on its pipes */
+extern const struct adapter adapter_bridge; /* another bridge database */
+extern const struct adapter adapter_echo;   /* no program at all: the question is the answer */
 
 #endif

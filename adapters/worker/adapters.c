@@ -3,6 +3,7 @@
 /* Adding an adapter is adding a file and a row. */
 const struct adapter *const adapter_table[] = {
     &adapter_exec,
+    &adapter_bridge,
     &adapter_echo,
     NULL,
 };

@@ -113,7 +113,7 @@ static int start_all(struct worker **worker, char (*name)[LIMIT_WORKER_NAME + 1]
             return cli_fail(OPTIONS_COMMAND, CLI_FAILED, "cannot start %s: %s",
                             options->program.command[0] ? options->program.command[0]
                                                         : options->adapter->name,
-                            strerror(-code));
+                            worker_why(worker[i], code));
     }
     return CLI_OK;
 }

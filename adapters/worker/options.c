@@ -178,6 +178,7 @@ static int check_adapter(struct options *options)
                         "--count: each --%s needs a target of its own; start several workers",
                         adapter->name);
     options->program.slots = (unsigned)options->slots;
+    options->program.db = options->db;
     if (adapter->check && adapter->check(&options->program, why) != 0)
         return cli_fail(OPTIONS_COMMAND, CLI_USAGE, "%s", why);
     return -1;

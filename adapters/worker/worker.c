@@ -113,6 +113,11 @@ int worker_start(struct worker *self, int64_t now_us)
     return start_program(self, now_us);
 }
 
+const char *worker_why(const struct worker *self, int code)
+{
+    return self->setup.adapter->why ? self->setup.adapter->why(self->program) : strerror(-code);
+}
+
 static void pause_program(struct worker *self, int64_t now_us)
 {
     self->state = PAUSED;
@@ -135,7 +140,8 @@ static void restart_when_due(struct worker *self, int64_t now_us)
         return;
     }
     pause_program(self, now_us);
-    log_event(LOG_ERROR, "failed", LOG_STR("worker", self->name), LOG_STR("error", strerror(-code)),
+    log_event(LOG_ERROR, "failed", LOG_STR("worker", self->name),
+              LOG_STR("error", worker_why(self, code)),
               LOG_US("again_in", self->restart_us - now_us),
               LOG_STR("say", "the program could not be started again"));
 }

@@ -46,6 +46,8 @@ struct worker *worker_new(const struct worker_setup *setup);
 void worker_destroy(struct worker **self);
 /* The first start of its program: 0, or -errno when it cannot be started at all. */
 int worker_start(struct worker *self, int64_t now_us);
+/* Why it failed with CODE, for people; borrowed until the next call. */
+const char *worker_why(const struct worker *self, int code);
 /* Offers the program nothing more, waits for what it works on, says DISCONNECT, stops it; at once
  * when it works on nothing. Queries that are not finished when the worker leaves, and those that
  * came meanwhile, are returned, once each. Called once more: without waiting. */
