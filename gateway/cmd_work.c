@@ -1,5 +1,5 @@
 /* `tailgate work`: becomes the helper executable tailgate-work. Worker adapters live in a process
- * of their own that comes through the gate like anyone else and links no database. */
+ * of their own that comes through the gate like anyone else and never opens its database. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>

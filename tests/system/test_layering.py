@@ -3,6 +3,8 @@
 import re
 import subprocess
 
+import pytest
+
 from harness import BUILD, TAILGATE, TAILGATE_WORK
 
 EVERYWHERE = r"libc|libm|libpthread|libdl|librt|libresolv|libgcc_s|ld-linux.*|lib[atu]san|lib[a-z]*san_rt.*"
@@ -29,6 +31,7 @@ def test_gateway_links_only_what_it_may():
 
 
 def test_worker_helper_links_only_what_it_may():
+    """SQLite and PCRE2 are its adapter `bridge`'s, for a database that is not the gateway's."""
     foreign = [name for name in needed(TAILGATE_WORK) if not re.fullmatch(WORKER, name)]
     assert not foreign, f"tailgate-work links {foreign}"
 
@@ -55,8 +58,9 @@ def test_contracts_touch_no_files_sockets_or_clock():
     assert not impure, f"proto calls {sorted(impure)}"
 
 
-def test_one_copy_of_sqlite_is_in_the_process():
-    shown = subprocess.run(["nm", "--defined-only", str(TAILGATE)], capture_output=True, text=True, check=True)
+@pytest.mark.parametrize("program", [TAILGATE, TAILGATE_WORK], ids=lambda path: path.name)
+def test_one_copy_of_sqlite_is_in_the_process(program):
+    shown = subprocess.run(["nm", "--defined-only", str(program)], capture_output=True, text=True, check=True)
     defined = [line for line in shown.stdout.splitlines() if re.search(r" [TtWw] sqlite3_open", line)]
-    linked = "libsqlite3" in needed(TAILGATE)
+    linked = "libsqlite3" in needed(program)
     assert linked != bool(defined), "SQLite is linked and built in at once"
