@@ -100,7 +100,7 @@ static int insert(sqlite3 *db, const struct conversation *conversation, struct s
     return error;
 }
 
-static int note_made(sqlite3 *db, const struct conversation *conversation)
+static int note_made(sqlite3 *db, struct span id, struct span expires_at)
 {
     bool there = false;
     int error = schema_check_ours(db);
@@ -108,8 +108,7 @@ static int note_made(sqlite3 *db, const struct conversation *conversation)
         error = schema_has(db, "tailgate_made", &there);
     if (error == BRIDGE_NEWER || (error == BRIDGE_OK && !there))
         return BRIDGE_OK;
-    const struct sql_value values[] = {sql_text(span_str(conversation->id)),
-                                       sql_text(span_str(conversation->expires_at))};
+    const struct sql_value values[] = {sql_text(id), sql_text(expires_at)};
     return error == BRIDGE_OK ? run_once(db, made_sql, values, 2) : error;
 }
 
@@ -119,7 +118,10 @@ int conversation_put_ours(sqlite3 *db, const struct conversation *conversation, 
     if (!sql_is_clean(role_a) || !sql_is_clean(role_b))
         return BRIDGE_REFUSED;
     int error = insert(db, conversation, role_a, role_b);
-    return error == BRIDGE_OK ? note_made(db, conversation) : error;
+    if (error != BRIDGE_OK)
+        return error;
+    return note_made(db, span_of(conversation->id, strlen(conversation->id)),
+                     span_of(conversation->expires_at, strlen(conversation->expires_at)));
 }
 
 static int make(sqlite3 *db, const char *asker_role, const char *responder_role, int64_t ttl_s,
@@ -138,7 +140,7 @@ static int make(sqlite3 *db, const char *asker_role, const char *responder_role,
         return error;
     error = insert(db, &conversation, role_a, role_b);
     if (error == BRIDGE_OK && ours)
-        error = note_made(db, &conversation);
+        error = note_made(db, span_str(conversation.id), span_str(conversation.expires_at));
     error = sql_end(db, error);
     if (error == BRIDGE_OK)
         *ret_conversation = conversation;

@@ -31,10 +31,10 @@ struct bridge {
     struct redact *redact;
     enum phase phase;
     struct forward *forward; /* RUNNING */
-    struct flights flights;
-    struct flight *given; /* what the last report was about */
-    struct buffer text;   /* of the last report */
-    bool ready;           /* READY was reported */
+    struct bridge_flights flights;
+    struct bridge_flight *given; /* what the last report was about */
+    struct buffer text;          /* of the last report */
+    bool ready;                  /* READY was reported */
     bool absence_told;
     int64_t try_us;     /* OPENING: the next try; RUNNING: when something may be written next */
     int64_t pause_us;   /* after the next BUSY */
@@ -70,7 +70,7 @@ static void *bridge_make(const struct adapter_setup *setup)
 {
     struct bridge *self = memory_zero(1, sizeof *self);
     self->name = setup->target;
-    flights_init(&self->flights);
+    bridge_flights_init(&self->flights);
     buffer_init(&self->text);
     return self;
 }
@@ -78,7 +78,7 @@ static void *bridge_make(const struct adapter_setup *setup)
 static void let_go(struct bridge *self)
 {
     forward_close(&self->forward);
-    flights_done(&self->flights);
+    bridge_flights_done(&self->flights);
 }
 
 static void bridge_destroy(void **state)
@@ -88,7 +88,7 @@ static void bridge_destroy(void **state)
     if (!self)
         return;
     let_go(self);
-    flight_destroy(&self->given);
+    bridge_flight_destroy(&self->given);
     redact_destroy(&self->redact);
     buffer_done(&self->text);
     free(self);
@@ -182,20 +182,20 @@ static void bridge_offer(void *state, struct span token, struct span query)
         return;
     if (self->flights.count == 0)
         forward_wake(self->forward, clock_mono_us());
-    struct flight *flight = flights_add(&self->flights, token);
+    struct bridge_flight *flight = bridge_flights_add(&self->flights, token);
     const char *why = bridge_query_read(&flight->query, query, self->redact, &final);
     if (why)
-        flight_fail(flight, why, final);
+        bridge_flight_fail(flight, why, final);
 }
 
 static bool bridge_drop(void *state, struct span token, int64_t now_us)
 {
     struct bridge *self = state;
     (void)now_us;
-    struct flight *flight = flights_find(&self->flights, token);
+    struct bridge_flight *flight = bridge_flights_find(&self->flights, token);
     if (flight)
-        flights_remove(&self->flights, flight);
-    flight_destroy(&flight);
+        bridge_flights_remove(&self->flights, flight);
+    bridge_flight_destroy(&flight);
     return true;
 }
 
@@ -214,12 +214,12 @@ static void bridge_stop(void *state, int64_t now_us, bool at_once)
 
 static void see(void *context, const struct tail_row *row)
 {
-    flights_see(context, row);
+    bridge_flights_see(context, row);
 }
 
 /* The reply that was there already is an error: one of a dead letter stands, after any other it is
  * worth asking again. */
-static void take_attached(struct bridge *self, struct flight *flight)
+static void take_attached(struct bridge *self, struct bridge_flight *flight)
 {
     (void)forward_reread(self->forward, flight->row.id, see, &self->flights);
     if (flight->state != FLIGHT_REPLIED || !flight->reply.is_error || flight->reply.is_dead)
@@ -228,11 +228,12 @@ static void take_attached(struct bridge *self, struct flight *flight)
     flight->state = FLIGHT_WAITING;
 }
 
-static void take_outcome(struct bridge *self, struct flight *flight, enum forward_outcome outcome)
+static void take_outcome(struct bridge *self, struct bridge_flight *flight,
+                         enum forward_outcome outcome)
 {
     switch (outcome) {
     case FORWARD_LOOP:
-        flight_fail(flight, "loop: this query has been in the other bridge already", true);
+        bridge_flight_fail(flight, "loop: this query has been in the other bridge already", true);
         break;
     case FORWARD_ASKED:
         flight->state = FLIGHT_OUT;
@@ -256,7 +257,7 @@ static bool is_fatal(int error)
 
 /* Writes the row of the oldest query that waits. After that the lock is left to others for as long
  * as we had it. Returns a bridge_error that is fatal, or BRIDGE_OK. */
-static int ask_next(struct bridge *self, struct flight *flight, int64_t now_us)
+static int ask_next(struct bridge *self, struct bridge_flight *flight, int64_t now_us)
 {
     enum forward_outcome outcome;
     struct forward_query query = bridge_query_forward(&flight->query);
@@ -273,11 +274,12 @@ static int ask_next(struct bridge *self, struct flight *flight, int64_t now_us)
     if (error == BRIDGE_OK)
         take_outcome(self, flight, outcome);
     else if (error == BRIDGE_REFUSED)
-        flight_fail(flight, "the other bridge refuses the question", true);
+        bridge_flight_fail(flight, "the other bridge refuses the question", true);
     else if (error == BRIDGE_FULL)
-        flight_fail(flight, "the disk of the other bridge is full", false);
+        bridge_flight_fail(flight, "the disk of the other bridge is full", false);
     else if (!is_fatal(error))
-        flight_fail(flight, "the question could not be written into the other bridge", false);
+        bridge_flight_fail(flight, "the question could not be written into the other bridge",
+                           false);
     return is_fatal(error) ? error : BRIDGE_OK;
 }
 
@@ -298,10 +300,11 @@ static bool report_error(struct bridge *self, int error, struct adapter_report *
 }
 
 /* FLIGHT comes off with a report about it, whose text is self->text. */
-static bool report_flight(struct bridge *self, struct flight *flight, enum adapter_report_kind kind,
-                          bool final, struct adapter_report *ret_report)
+static bool report_flight(struct bridge *self, struct bridge_flight *flight,
+                          enum adapter_report_kind kind, bool final,
+                          struct adapter_report *ret_report)
 {
-    flights_remove(&self->flights, flight);
+    bridge_flights_remove(&self->flights, flight);
     self->given = flight;
     *ret_report = (struct adapter_report){.kind = kind,
                                           .token = span_str(flight->token),
@@ -310,7 +313,7 @@ static bool report_flight(struct bridge *self, struct flight *flight, enum adapt
     return true;
 }
 
-static bool report_failed(struct bridge *self, struct flight *flight,
+static bool report_failed(struct bridge *self, struct bridge_flight *flight,
                           struct adapter_report *ret_report)
 {
     buffer_reset(&self->text);
@@ -318,7 +321,7 @@ static bool report_failed(struct bridge *self, struct flight *flight,
     return report_flight(self, flight, ADAPTER_FAILED, flight->final, ret_report);
 }
 
-static bool report_reply(struct bridge *self, struct flight *flight,
+static bool report_reply(struct bridge *self, struct bridge_flight *flight,
                          struct adapter_report *ret_report)
 {
     const struct reply *reply = &flight->reply;
@@ -343,7 +346,7 @@ static bool report_reply(struct bridge *self, struct flight *flight,
  * whatever becomes of us. An error of the marking costs no answer; a lock is waited for. */
 static bool take_reply(struct bridge *self, int64_t now_us, struct adapter_report *ret_report)
 {
-    struct flight *flight = flights_first(&self->flights, FLIGHT_REPLIED);
+    struct bridge_flight *flight = bridge_flights_first(&self->flights, FLIGHT_REPLIED);
     if (!flight || now_us < self->try_us)
         return false;
     int error = forward_fetch(self->forward, flight->reply.id, clock_utc_us());
@@ -368,12 +371,12 @@ static bool find_lost(struct bridge *self, int64_t now_us, struct adapter_report
         return report_broken(self, ret_report);
     }
     for (size_t i = 0; self->changed && error == BRIDGE_OK && i < self->flights.count; i++) {
-        struct flight *flight = self->flights.flight[i];
+        struct bridge_flight *flight = self->flights.flight[i];
         if (flight->state != FLIGHT_OUT)
             continue;
         const char *why = forward_lost(self->forward, flight->row.id, clock_utc_us(), &error);
         if (why)
-            flight_fail(flight, why, false);
+            bridge_flight_fail(flight, why, false);
     }
     self->changed = error != BRIDGE_OK;
     return is_fatal(error) && report_error(self, error, ret_report);
@@ -413,18 +416,18 @@ static bool take_opening(struct bridge *self, int64_t now_us, struct adapter_rep
 
 static bool take_running(struct bridge *self, int64_t now_us, struct adapter_report *ret_report)
 {
-    struct flight *flight;
+    struct bridge_flight *flight;
     bool changed = false;
     if (self->flights.count == 0)
         return false;
     int error = forward_look(self->forward, now_us, see, &self->flights, &changed);
     self->changed = self->changed || changed;
-    flight = flights_first(&self->flights, FLIGHT_WAITING);
+    flight = bridge_flights_first(&self->flights, FLIGHT_WAITING);
     if (error == BRIDGE_OK && flight && now_us >= self->try_us && !forward_is_behind(self->forward))
         error = ask_next(self, flight, now_us);
     if (is_fatal(error))
         return report_error(self, error, ret_report);
-    flight = flights_first(&self->flights, FLIGHT_FAILED);
+    flight = bridge_flights_first(&self->flights, FLIGHT_FAILED);
     if (flight)
         return report_failed(self, flight, ret_report);
     return take_reply(self, now_us, ret_report) || find_lost(self, now_us, ret_report) ||
@@ -434,7 +437,7 @@ static bool take_running(struct bridge *self, int64_t now_us, struct adapter_rep
 static bool bridge_take(void *state, int64_t now_us, struct adapter_report *ret_report)
 {
     struct bridge *self = state;
-    flight_destroy(&self->given);
+    bridge_flight_destroy(&self->given);
     if (self->phase == OPENING && take_opening(self, now_us, ret_report))
         return true;
     if (self->phase == RUNNING && !self->ready) {
@@ -475,10 +478,10 @@ static int64_t bridge_due(const void *state)
     int64_t due = forward_due(self->forward); /* its safety net looks at the rows, too */
     if (self->changed)
         due = sooner(due, self->lost_us);
-    if (flights_first(&self->flights, FLIGHT_FAILED))
+    if (bridge_flights_first(&self->flights, FLIGHT_FAILED))
         return 0;
-    if (flights_first(&self->flights, FLIGHT_WAITING) ||
-        flights_first(&self->flights, FLIGHT_REPLIED))
+    if (bridge_flights_first(&self->flights, FLIGHT_WAITING) ||
+        bridge_flights_first(&self->flights, FLIGHT_REPLIED))
         due = sooner(due, self->try_us);
     return due;
 }
