@@ -20,8 +20,9 @@
 #define ABSENT_US 500000    /* between two looks for a bridge that is not there yet */
 #define BUSY_FIRST_US 10000 /* before a lock is tried again; doubles */
 #define BUSY_MAX_US 200000
-#define LOCKED_US 10000000 /* that a lock has been in the way for when that is told */
-#define LOST_US 500000     /* between two looks at what has become of the rows */
+#define LOCKED_US 10000000  /* that a lock has been in the way for when that is told */
+#define EXPIRED_US 10000000 /* between two looks at the rows when nobody commits */
+#define LOST_US 500000      /* between two looks at what has become of the rows */
 
 enum phase { STOPPED, OPENING, RUNNING, BROKEN };
 
@@ -40,8 +41,9 @@ struct bridge {
     int64_t pause_us;   /* after the next BUSY */
     int64_t blocked_us; /* BUSY since then; 0: not */
     bool block_told;
-    bool changed;    /* somebody has committed since the rows were looked at */
-    int64_t lost_us; /* when they are looked at next */
+    bool changed;      /* somebody has committed since the rows were looked at */
+    int64_t lost_us;   /* when they are looked at next */
+    int64_t looked_us; /* and were last */
     char why[PATH_MAX + 200];
 };
 
@@ -217,19 +219,23 @@ static void see(void *context, const struct tail_row *row)
     bridge_flights_see(context, row);
 }
 
-/* The reply that was there already is an error: one of a dead letter stands, after any other it is
- * worth asking again. */
-static void take_attached(struct bridge *self, struct bridge_flight *flight)
+/* The reply may be there already. One that is an error is worth asking again, unless it is that of
+ * a dead letter. */
+static void take_attached(struct bridge *self, struct bridge_flight *flight, int64_t now_us)
 {
-    (void)forward_reread(self->forward, flight->row.id, see, &self->flights);
-    if (flight->state != FLIGHT_REPLIED || !flight->reply.is_error || flight->reply.is_dead)
-        return;
-    flight->not_row = flight->row.id;
-    flight->state = FLIGHT_WAITING;
+    int error = forward_reread(self->forward, flight->row.id, see, &self->flights);
+    bool passes =
+        flight->state == FLIGHT_REPLIED && flight->reply.is_error && !flight->reply.is_dead;
+    if (passes)
+        flight->not_row = flight->row.id;
+    if (passes || (error != BRIDGE_OK && flight->state == FLIGHT_OUT))
+        flight->state = FLIGHT_WAITING;
+    if (error != BRIDGE_OK)
+        back_off(self, now_us);
 }
 
 static void take_outcome(struct bridge *self, struct bridge_flight *flight,
-                         enum forward_outcome outcome)
+                         enum forward_outcome outcome, int64_t now_us)
 {
     switch (outcome) {
     case FORWARD_LOOP:
@@ -242,7 +248,7 @@ static void take_outcome(struct bridge *self, struct bridge_flight *flight,
         break;
     case FORWARD_ATTACHED:
         flight->state = FLIGHT_OUT;
-        take_attached(self, flight);
+        take_attached(self, flight, now_us);
         break;
     case FORWARD_BEHIND:
         break;
@@ -272,7 +278,7 @@ static int ask_next(struct bridge *self, struct bridge_flight *flight, int64_t n
     int64_t end_us = clock_mono_us();
     self->try_us = end_us + (end_us - now_us);
     if (error == BRIDGE_OK)
-        take_outcome(self, flight, outcome);
+        take_outcome(self, flight, outcome, end_us);
     else if (error == BRIDGE_REFUSED)
         bridge_flight_fail(flight, "the other bridge refuses the question", true);
     else if (error == BRIDGE_FULL)
@@ -296,6 +302,13 @@ static bool report_broken(struct bridge *self, struct adapter_report *ret_report
 static bool report_error(struct bridge *self, int error, struct adapter_report *ret_report)
 {
     explain(self, error);
+    return report_broken(self, ret_report);
+}
+
+/* What would be written now would be gone. */
+static bool report_replaced(struct bridge *self, struct adapter_report *ret_report)
+{
+    snprintf(self->why, sizeof self->why, "%s was replaced or removed", self->name);
     return report_broken(self, ret_report);
 }
 
@@ -366,11 +379,12 @@ static bool find_lost(struct bridge *self, int64_t now_us, struct adapter_report
     if (now_us < self->lost_us)
         return false;
     self->lost_us = now_us + LOST_US;
-    if (forward_is_replaced(self->forward)) {
-        snprintf(self->why, sizeof self->why, "%s was replaced or removed", self->name);
-        return report_broken(self, ret_report);
-    }
-    for (size_t i = 0; self->changed && error == BRIDGE_OK && i < self->flights.count; i++) {
+    if (forward_is_replaced(self->forward))
+        return report_replaced(self, ret_report);
+    if (!self->changed && now_us < self->looked_us + EXPIRED_US)
+        return false;
+    self->looked_us = now_us;
+    for (size_t i = 0; error == BRIDGE_OK && i < self->flights.count; i++) {
         struct bridge_flight *flight = self->flights.flight[i];
         if (flight->state != FLIGHT_OUT)
             continue;
@@ -425,7 +439,7 @@ static bool take_running(struct bridge *self, int64_t now_us, struct adapter_rep
     flight = bridge_flights_first(&self->flights, FLIGHT_WAITING);
     if (error == BRIDGE_OK && flight && now_us >= self->try_us && !forward_is_behind(self->forward))
         error = ask_next(self, flight, now_us);
-    if (is_fatal(error))
+    if (error != BRIDGE_OK)
         return report_error(self, error, ret_report);
     flight = bridge_flights_first(&self->flights, FLIGHT_FAILED);
     if (flight)
