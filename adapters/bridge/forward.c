@@ -109,11 +109,6 @@ bool forward_is_replaced(const struct forward *self)
     return place_verify(&self->place, &self->identity) != 0;
 }
 
-long forward_holder(const struct forward *self)
-{
-    return db_lock_holder(&self->place);
-}
-
 /* --- reading --- */
 
 static void see_row(void *context, const struct tail_row *row)
@@ -198,16 +193,13 @@ int forward_look(struct forward *self, int64_t now_us, tail_see_fn *see, void *c
 
 int forward_reread(struct forward *self, int64_t after, tail_see_fn *see, void *context)
 {
-    int64_t last = after;
-    size_t count = READ_AT_ONCE;
+    int64_t end = tail_cursor(self->tail);
     int error = BRIDGE_OK;
-    while (error == BRIDGE_OK && count == READ_AT_ONCE && last < tail_cursor(self->tail)) {
-        int64_t upto = last + READ_AT_ONCE;
-        if (upto > tail_cursor(self->tail))
-            upto = tail_cursor(self->tail);
-        error = tail_range(self->tail, last, upto, READ_AT_ONCE, see, context, &count);
-        count = READ_AT_ONCE; /* ids may have gaps */
-        last = upto;
+    while (error == BRIDGE_OK && after < end) {
+        int64_t upto = end - after > READ_AT_ONCE ? after + READ_AT_ONCE : end;
+        size_t count;
+        error = tail_range(self->tail, after, upto, READ_AT_ONCE, see, context, &count);
+        after = upto;
     }
     return error;
 }

@@ -80,7 +80,5 @@ int forward_fetch(struct forward *self, int64_t reply_id, int64_t utc_us);
 const char *forward_lost(struct forward *self, int64_t row, int64_t utc_us, int *ret_error);
 /* True when the file is not the one that was opened any more. */
 bool forward_is_replaced(const struct forward *self);
-/* The pid that holds the write lock, or 0 when unknown. */
-long forward_holder(const struct forward *self);
 
 #endif

@@ -20,8 +20,9 @@
 #define ABSENT_US 500000    /* between two looks for a bridge that is not there yet */
 #define BUSY_FIRST_US 10000 /* before a lock is tried again; doubles */
 #define BUSY_MAX_US 200000
-#define LOCKED_US 10000000 /* that a lock has been in the way for when that is told */
-#define LOST_US 500000     /* between two looks at what has become of the rows */
+#define LOCKED_US 10000000  /* that a lock has been in the way for when that is told */
+#define EXPIRED_US 10000000 /* between two looks at the rows when nobody commits */
+#define LOST_US 500000      /* between two looks at what has become of the rows */
 
 enum phase { STOPPED, OPENING, RUNNING, BROKEN };
 
@@ -31,17 +32,18 @@ struct bridge {
     struct redact *redact;
     enum phase phase;
     struct forward *forward; /* RUNNING */
-    struct flights flights;
-    struct flight *given; /* what the last report was about */
-    struct buffer text;   /* of the last report */
-    bool ready;           /* READY was reported */
+    struct bridge_flights flights;
+    struct bridge_flight *given; /* what the last report was about */
+    struct buffer text;          /* of the last report */
+    bool ready;                  /* READY was reported */
     bool absence_told;
     int64_t try_us;     /* OPENING: the next try; RUNNING: when something may be written next */
     int64_t pause_us;   /* after the next BUSY */
     int64_t blocked_us; /* BUSY since then; 0: not */
     bool block_told;
-    bool changed;    /* somebody has committed since the rows were looked at */
-    int64_t lost_us; /* when they are looked at next */
+    bool changed;      /* somebody has committed since the rows were looked at */
+    int64_t lost_us;   /* when they are looked at next */
+    int64_t looked_us; /* and were last */
     char why[PATH_MAX + 200];
 };
 
@@ -70,7 +72,7 @@ static void *bridge_make(const struct adapter_setup *setup)
 {
     struct bridge *self = memory_zero(1, sizeof *self);
     self->name = setup->target;
-    flights_init(&self->flights);
+    bridge_flights_init(&self->flights);
     buffer_init(&self->text);
     return self;
 }
@@ -78,7 +80,7 @@ static void *bridge_make(const struct adapter_setup *setup)
 static void let_go(struct bridge *self)
 {
     forward_close(&self->forward);
-    flights_done(&self->flights);
+    bridge_flights_done(&self->flights);
 }
 
 static void bridge_destroy(void **state)
@@ -88,7 +90,7 @@ static void bridge_destroy(void **state)
     if (!self)
         return;
     let_go(self);
-    flight_destroy(&self->given);
+    bridge_flight_destroy(&self->given);
     redact_destroy(&self->redact);
     buffer_done(&self->text);
     free(self);
@@ -182,20 +184,20 @@ static void bridge_offer(void *state, struct span token, struct span query)
         return;
     if (self->flights.count == 0)
         forward_wake(self->forward, clock_mono_us());
-    struct flight *flight = flights_add(&self->flights, token);
+    struct bridge_flight *flight = bridge_flights_add(&self->flights, token);
     const char *why = bridge_query_read(&flight->query, query, self->redact, &final);
     if (why)
-        flight_fail(flight, why, final);
+        bridge_flight_fail(flight, why, final);
 }
 
 static bool bridge_drop(void *state, struct span token, int64_t now_us)
 {
     struct bridge *self = state;
     (void)now_us;
-    struct flight *flight = flights_find(&self->flights, token);
+    struct bridge_flight *flight = bridge_flights_find(&self->flights, token);
     if (flight)
-        flights_remove(&self->flights, flight);
-    flight_destroy(&flight);
+        bridge_flights_remove(&self->flights, flight);
+    bridge_flight_destroy(&flight);
     return true;
 }
 
@@ -214,25 +216,30 @@ static void bridge_stop(void *state, int64_t now_us, bool at_once)
 
 static void see(void *context, const struct tail_row *row)
 {
-    flights_see(context, row);
+    bridge_flights_see(context, row);
 }
 
-/* The reply that was there already is an error: one of a dead letter stands, after any other it is
- * worth asking again. */
-static void take_attached(struct bridge *self, struct flight *flight)
+/* The reply may be there already. One that is an error is worth asking again, unless it is that of
+ * a dead letter. */
+static void take_attached(struct bridge *self, struct bridge_flight *flight, int64_t now_us)
 {
-    (void)forward_reread(self->forward, flight->row.id, see, &self->flights);
-    if (flight->state != FLIGHT_REPLIED || !flight->reply.is_error || flight->reply.is_dead)
-        return;
-    flight->not_row = flight->row.id;
-    flight->state = FLIGHT_WAITING;
+    int error = forward_reread(self->forward, flight->row.id, see, &self->flights);
+    bool passes =
+        flight->state == FLIGHT_REPLIED && flight->reply.is_error && !flight->reply.is_dead;
+    if (passes)
+        flight->not_row = flight->row.id;
+    if (passes || (error != BRIDGE_OK && flight->state == FLIGHT_OUT))
+        flight->state = FLIGHT_WAITING;
+    if (error != BRIDGE_OK)
+        back_off(self, now_us);
 }
 
-static void take_outcome(struct bridge *self, struct flight *flight, enum forward_outcome outcome)
+static void take_outcome(struct bridge *self, struct bridge_flight *flight,
+                         enum forward_outcome outcome, int64_t now_us)
 {
     switch (outcome) {
     case FORWARD_LOOP:
-        flight_fail(flight, "loop: this query has been in the other bridge already", true);
+        bridge_flight_fail(flight, "loop: this query has been in the other bridge already", true);
         break;
     case FORWARD_ASKED:
         flight->state = FLIGHT_OUT;
@@ -241,7 +248,7 @@ static void take_outcome(struct bridge *self, struct flight *flight, enum forwar
         break;
     case FORWARD_ATTACHED:
         flight->state = FLIGHT_OUT;
-        take_attached(self, flight);
+        take_attached(self, flight, now_us);
         break;
     case FORWARD_BEHIND:
         break;
@@ -256,7 +263,7 @@ static bool is_fatal(int error)
 
 /* Writes the row of the oldest query that waits. After that the lock is left to others for as long
  * as we had it. Returns a bridge_error that is fatal, or BRIDGE_OK. */
-static int ask_next(struct bridge *self, struct flight *flight, int64_t now_us)
+static int ask_next(struct bridge *self, struct bridge_flight *flight, int64_t now_us)
 {
     enum forward_outcome outcome;
     struct forward_query query = bridge_query_forward(&flight->query);
@@ -271,13 +278,14 @@ static int ask_next(struct bridge *self, struct flight *flight, int64_t now_us)
     int64_t end_us = clock_mono_us();
     self->try_us = end_us + (end_us - now_us);
     if (error == BRIDGE_OK)
-        take_outcome(self, flight, outcome);
+        take_outcome(self, flight, outcome, end_us);
     else if (error == BRIDGE_REFUSED)
-        flight_fail(flight, "the other bridge refuses the question", true);
+        bridge_flight_fail(flight, "the other bridge refuses the question", true);
     else if (error == BRIDGE_FULL)
-        flight_fail(flight, "the disk of the other bridge is full", false);
+        bridge_flight_fail(flight, "the disk of the other bridge is full", false);
     else if (!is_fatal(error))
-        flight_fail(flight, "the question could not be written into the other bridge", false);
+        bridge_flight_fail(flight, "the question could not be written into the other bridge",
+                           false);
     return is_fatal(error) ? error : BRIDGE_OK;
 }
 
@@ -297,11 +305,19 @@ static bool report_error(struct bridge *self, int error, struct adapter_report *
     return report_broken(self, ret_report);
 }
 
-/* FLIGHT comes off with a report about it, whose text is self->text. */
-static bool report_flight(struct bridge *self, struct flight *flight, enum adapter_report_kind kind,
-                          bool final, struct adapter_report *ret_report)
+/* What would be written now would be gone. */
+static bool report_replaced(struct bridge *self, struct adapter_report *ret_report)
 {
-    flights_remove(&self->flights, flight);
+    snprintf(self->why, sizeof self->why, "%s was replaced or removed", self->name);
+    return report_broken(self, ret_report);
+}
+
+/* FLIGHT comes off with a report about it, whose text is self->text. */
+static bool report_flight(struct bridge *self, struct bridge_flight *flight,
+                          enum adapter_report_kind kind, bool final,
+                          struct adapter_report *ret_report)
+{
+    bridge_flights_remove(&self->flights, flight);
     self->given = flight;
     *ret_report = (struct adapter_report){.kind = kind,
                                           .token = span_str(flight->token),
@@ -310,7 +326,7 @@ static bool report_flight(struct bridge *self, struct flight *flight, enum adapt
     return true;
 }
 
-static bool report_failed(struct bridge *self, struct flight *flight,
+static bool report_failed(struct bridge *self, struct bridge_flight *flight,
                           struct adapter_report *ret_report)
 {
     buffer_reset(&self->text);
@@ -318,7 +334,7 @@ static bool report_failed(struct bridge *self, struct flight *flight,
     return report_flight(self, flight, ADAPTER_FAILED, flight->final, ret_report);
 }
 
-static bool report_reply(struct bridge *self, struct flight *flight,
+static bool report_reply(struct bridge *self, struct bridge_flight *flight,
                          struct adapter_report *ret_report)
 {
     const struct reply *reply = &flight->reply;
@@ -343,7 +359,7 @@ static bool report_reply(struct bridge *self, struct flight *flight,
  * whatever becomes of us. An error of the marking costs no answer; a lock is waited for. */
 static bool take_reply(struct bridge *self, int64_t now_us, struct adapter_report *ret_report)
 {
-    struct flight *flight = flights_first(&self->flights, FLIGHT_REPLIED);
+    struct bridge_flight *flight = bridge_flights_first(&self->flights, FLIGHT_REPLIED);
     if (!flight || now_us < self->try_us)
         return false;
     int error = forward_fetch(self->forward, flight->reply.id, clock_utc_us());
@@ -363,17 +379,18 @@ static bool find_lost(struct bridge *self, int64_t now_us, struct adapter_report
     if (now_us < self->lost_us)
         return false;
     self->lost_us = now_us + LOST_US;
-    if (forward_is_replaced(self->forward)) {
-        snprintf(self->why, sizeof self->why, "%s was replaced or removed", self->name);
-        return report_broken(self, ret_report);
-    }
-    for (size_t i = 0; self->changed && error == BRIDGE_OK && i < self->flights.count; i++) {
-        struct flight *flight = self->flights.flight[i];
+    if (forward_is_replaced(self->forward))
+        return report_replaced(self, ret_report);
+    if (!self->changed && now_us < self->looked_us + EXPIRED_US)
+        return false;
+    self->looked_us = now_us;
+    for (size_t i = 0; error == BRIDGE_OK && i < self->flights.count; i++) {
+        struct bridge_flight *flight = self->flights.flight[i];
         if (flight->state != FLIGHT_OUT)
             continue;
         const char *why = forward_lost(self->forward, flight->row.id, clock_utc_us(), &error);
         if (why)
-            flight_fail(flight, why, false);
+            bridge_flight_fail(flight, why, false);
     }
     self->changed = error != BRIDGE_OK;
     return is_fatal(error) && report_error(self, error, ret_report);
@@ -413,18 +430,18 @@ static bool take_opening(struct bridge *self, int64_t now_us, struct adapter_rep
 
 static bool take_running(struct bridge *self, int64_t now_us, struct adapter_report *ret_report)
 {
-    struct flight *flight;
+    struct bridge_flight *flight;
     bool changed = false;
     if (self->flights.count == 0)
         return false;
     int error = forward_look(self->forward, now_us, see, &self->flights, &changed);
     self->changed = self->changed || changed;
-    flight = flights_first(&self->flights, FLIGHT_WAITING);
+    flight = bridge_flights_first(&self->flights, FLIGHT_WAITING);
     if (error == BRIDGE_OK && flight && now_us >= self->try_us && !forward_is_behind(self->forward))
         error = ask_next(self, flight, now_us);
-    if (is_fatal(error))
+    if (error != BRIDGE_OK)
         return report_error(self, error, ret_report);
-    flight = flights_first(&self->flights, FLIGHT_FAILED);
+    flight = bridge_flights_first(&self->flights, FLIGHT_FAILED);
     if (flight)
         return report_failed(self, flight, ret_report);
     return take_reply(self, now_us, ret_report) || find_lost(self, now_us, ret_report) ||
@@ -434,7 +451,7 @@ static bool take_running(struct bridge *self, int64_t now_us, struct adapter_rep
 static bool bridge_take(void *state, int64_t now_us, struct adapter_report *ret_report)
 {
     struct bridge *self = state;
-    flight_destroy(&self->given);
+    bridge_flight_destroy(&self->given);
     if (self->phase == OPENING && take_opening(self, now_us, ret_report))
         return true;
     if (self->phase == RUNNING && !self->ready) {
@@ -475,10 +492,10 @@ static int64_t bridge_due(const void *state)
     int64_t due = forward_due(self->forward); /* its safety net looks at the rows, too */
     if (self->changed)
         due = sooner(due, self->lost_us);
-    if (flights_first(&self->flights, FLIGHT_FAILED))
+    if (bridge_flights_first(&self->flights, FLIGHT_FAILED))
         return 0;
-    if (flights_first(&self->flights, FLIGHT_WAITING) ||
-        flights_first(&self->flights, FLIGHT_REPLIED))
+    if (bridge_flights_first(&self->flights, FLIGHT_WAITING) ||
+        bridge_flights_first(&self->flights, FLIGHT_REPLIED))
         due = sooner(due, self->try_us);
     return due;
 }

@@ -4,14 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-void flights_init(struct flights *self)
+void bridge_flights_init(struct bridge_flights *self)
 {
-    *self = (struct flights){NULL, 0, 0};
+    *self = (struct bridge_flights){NULL, 0, 0};
 }
 
-void flight_destroy(struct flight **self)
+void bridge_flight_destroy(struct bridge_flight **self)
 {
-    struct flight *flight = *self;
+    struct bridge_flight *flight = *self;
     *self = NULL;
     if (!flight)
         return;
@@ -21,29 +21,30 @@ void flight_destroy(struct flight **self)
     free(flight);
 }
 
-void flights_done(struct flights *self)
+void bridge_flights_done(struct bridge_flights *self)
 {
     for (size_t i = 0; i < self->count; i++)
-        flight_destroy(&self->flight[i]);
+        bridge_flight_destroy(&self->flight[i]);
     free(self->flight);
-    flights_init(self);
+    bridge_flights_init(self);
 }
 
-struct flight *flights_add(struct flights *self, struct span token)
+struct bridge_flight *bridge_flights_add(struct bridge_flights *self, struct span token)
 {
-    struct flight *flight = memory_zero(1, sizeof *flight);
+    struct bridge_flight *flight = memory_zero(1, sizeof *flight);
     flight->token = memory_text(token);
     bridge_query_init(&flight->query);
     reply_init(&flight->reply);
     if (self->count == self->room) {
         self->room = self->room ? 2 * self->room : 16;
-        self->flight = memory_grow(self->flight, self->room * sizeof(struct flight *));
+        self->flight = memory_grow(self->flight, self->room * sizeof(struct bridge_flight *));
     }
     self->flight[self->count++] = flight;
     return flight;
 }
 
-struct flight *flights_first(const struct flights *self, enum flight_state state)
+struct bridge_flight *bridge_flights_first(const struct bridge_flights *self,
+                                           enum bridge_flight_state state)
 {
     for (size_t i = 0; i < self->count; i++) {
         if (self->flight[i]->state == state)
@@ -52,7 +53,7 @@ struct flight *flights_first(const struct flights *self, enum flight_state state
     return NULL;
 }
 
-struct flight *flights_find(const struct flights *self, struct span token)
+struct bridge_flight *bridge_flights_find(const struct bridge_flights *self, struct span token)
 {
     for (size_t i = 0; i < self->count; i++) {
         if (span_is(token, self->flight[i]->token))
@@ -61,7 +62,7 @@ struct flight *flights_find(const struct flights *self, struct span token)
     return NULL;
 }
 
-void flights_remove(struct flights *self, const struct flight *flight)
+void bridge_flights_remove(struct bridge_flights *self, const struct bridge_flight *flight)
 {
     size_t at = 0;
     while (at < self->count && self->flight[at] != flight)
@@ -69,17 +70,18 @@ void flights_remove(struct flights *self, const struct flight *flight)
     if (at == self->count)
         return;
     self->count--;
-    memmove(&self->flight[at], &self->flight[at + 1], (self->count - at) * sizeof(struct flight *));
+    memmove(&self->flight[at], &self->flight[at + 1],
+            (self->count - at) * sizeof(struct bridge_flight *));
 }
 
-void flight_fail(struct flight *self, const char *why, bool final)
+void bridge_flight_fail(struct bridge_flight *self, const char *why, bool final)
 {
     self->state = FLIGHT_FAILED;
     self->why = why;
     self->final = final;
 }
 
-static bool is_for(const struct reply_target *target, const struct flight *flight)
+static bool is_for(const struct reply_target *target, const struct bridge_flight *flight)
 {
     char by_row[32];
     struct reply_key key = {flight->row.id, by_row};
@@ -91,19 +93,19 @@ static bool is_for(const struct reply_target *target, const struct flight *fligh
     return reply_is_for(target, &key);
 }
 
-void flights_see(struct flights *self, const struct tail_row *row)
+void bridge_flights_see(struct bridge_flights *self, const struct tail_row *row)
 {
     struct reply_target target;
     if (!span_is(row->from_session, "b") || !span_is(row->to_session, "a") ||
         !reply_find_target(&row->columns, &target))
         return;
     for (size_t i = 0; i < self->count; i++) {
-        struct flight *flight = self->flight[i];
+        struct bridge_flight *flight = self->flight[i];
         if (flight->state != FLIGHT_OUT || flight->row.id >= row->id ||
             !span_is(row->conversation_id, flight->row.conversation) || !is_for(&target, flight))
             continue;
         if (row->columns.text.size > LIMIT_FRAME_SIZE) {
-            flight_fail(flight, "the reply in the other bridge is too large", false);
+            bridge_flight_fail(flight, "the reply in the other bridge is too large", false);
             return;
         }
         reply_take(&flight->reply, row->id, &row->columns);

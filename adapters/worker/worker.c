@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "adapters/worker/absence.h"
 #include "adapters/worker/desk.h"
+#include "adapters/worker/link_log.h"
 #include "gateway/log.h"
 #include "proto/buffer.h"
 #include "proto/limits.h"
@@ -268,46 +268,6 @@ static void hear_end(struct worker *self, const struct tailgate_event *event, in
         end_for(self, job, event->text, now_us);
 }
 
-static void say_waiting(const struct worker *self)
-{
-    char why[LIMIT_REASON] = "no gateway there yet; connecting as soon as it is";
-    if (self->setup.db)
-        absence_explain(self->setup.db, why, sizeof why);
-    log_event(LOG_INFO, "waiting", LOG_STR("worker", self->name),
-              LOG_STR("gate", self->setup.gate.endpoint), LOG_STR("say", why));
-}
-
-/* What became of the connection. */
-static void hear_link(struct worker *self, const struct tailgate_event *event)
-{
-    const struct tailgate_worker_options *setup = &self->setup.gate;
-    switch (event->kind) {
-    case TAILGATE_EVENT_READY:
-        log_event(LOG_INFO, "ready", LOG_STR("worker", self->name),
-                  LOG_STR("service", setup->service), LOG_INT("slots", setup->slots),
-                  LOG_INT("holding", event->count), LOG_STR("gate", setup->endpoint));
-        break;
-    case TAILGATE_EVENT_LOST:
-    case TAILGATE_EVENT_DISMISSED:
-        log_event(LOG_WARN, "disconnected", LOG_STR("worker", self->name),
-                  LOG_STR("say", event->text));
-        break;
-    case TAILGATE_EVENT_ABSENT:
-        say_waiting(self);
-        break;
-    case TAILGATE_EVENT_REFUSED:
-        log_event(LOG_ERROR, "refused", LOG_STR("worker", self->name),
-                  LOG_STR("gate", setup->endpoint), LOG_STR("say", event->text));
-        break;
-    case TAILGATE_EVENT_ODD:
-        log_event(LOG_WARN, "odd-frames", LOG_STR("worker", self->name),
-                  LOG_STR("say", event->text));
-        break;
-    default:
-        break;
-    }
-}
-
 static bool hear_gateway(struct worker *self, int64_t now_us)
 {
     struct tailgate_event event;
@@ -337,7 +297,7 @@ static bool hear_gateway(struct worker *self, int64_t now_us)
                   LOG_INT("answers", event.count), LOG_STR("say", event.text));
         break;
     default:
-        hear_link(self, &event);
+        link_log(&self->setup, &event);
         break;
     }
     return true;

@@ -371,7 +371,7 @@ def test_a_bridge_replaced_under_the_worker_is_opened_anew(site, world):  # noqa
     for tail in ("-wal", "-shm"):
         (site.folder / f"far.db{tail}").unlink(missing_ok=True)
     os.rename(fresh.path, far.path)
-    assert "was replaced" in world.gate.error(token)
+    assert "was replaced" in world.gate.error(token), "at once, and not at the next query"
     world.gate.expect(DISCONNECT)
     peer, _, _ = world.gate.ready()
     token = world.gate.ask(peer, "?", **SOURCE)

@@ -8,7 +8,7 @@ import subprocess
 from harness import BUILD, HERE
 
 ADAPTERS = HERE.parent.parent / "adapters"
-POLICY = {"worker/crew.c", "worker/desk.c", "worker/main.c", "worker/options.c", "worker/worker.c"}
+POLICY = {"worker/crew.c", "worker/desk.c", "worker/link_log.c", "worker/main.c", "worker/options.c", "worker/worker.c"}
 SHARED = {"gateway/cli.h", "gateway/log.h"}
 # Two queues that exec and echo use, too.
 LENT = {"adapters/c/letter.h", "adapters/c/letterbox.h"}
