@@ -91,8 +91,9 @@ int await_endpoint(struct await_turn *self, const char *endpoint, bool for_good,
 
     if (!self->until_us) {
         self->until_us = for_good ? INT64_MAX : now_us + ENDPOINT_PATIENCE_US;
-        log_event(LOG_INFO, "waiting", LOG_STR("endpoint", endpoint),
-                  LOG_STR("say", "somebody else still listens there; waiting for its end"));
+        if (for_good)
+            log_event(LOG_INFO, "waiting", LOG_STR("endpoint", endpoint),
+                      LOG_STR("say", "somebody else still listens there; waiting for its end"));
     }
     if (now_us >= self->until_us)
         return CLI_FAILED;

@@ -25,8 +25,8 @@ struct await_turn {
 int await_unlocked(struct await_turn *self, const struct place *place, int signal_fd);
 
 /* The same after an ENDPOINT was found in use: by a gateway whose sockets outlive its lock for a
- * moment, or whose lock file somebody removed. FOR_GOOD: without end; else for two seconds, and
- * then CLI_FAILED without a word. */
+ * moment, or whose lock file somebody removed. FOR_GOOD: without end, and said; else for two
+ * seconds, and then CLI_FAILED without a word. */
 int await_endpoint(struct await_turn *self, const char *endpoint, bool for_good, int signal_fd);
 
 #endif

@@ -194,6 +194,32 @@ static int fill(const struct segment *self)
     return -posix_fallocate(self->descriptor, 0, SHM_SIZE);
 }
 
+/* All of a table but its magic. */
+static struct shm_table table(void)
+{
+    return (struct shm_table){.magic = SHM_MAGIC,
+                              .request_offset = SHM_REQUEST,
+                              .request_room = SHM_ROOM,
+                              .response_offset = SHM_RESPONSE,
+                              .response_room = SHM_ROOM,
+                              .worker_pid = (uint32_t)getpid()};
+}
+
+static bool same(const struct shm_table *a, const struct shm_table *b)
+{
+    const size_t behind = sizeof a->magic;
+    return memcmp((const char *)a + behind, (const char *)b + behind, sizeof *a - behind) == 0;
+}
+
+/* What is there was not laid out by us: nobody may believe it, until it is published. */
+static void distrust(const struct segment *self)
+{
+    struct shm_table ours = table();
+    ours.worker_pid = self->header->table.worker_pid;
+    if (!same(&ours, &self->header->table))
+        atomic_store(&self->header->table.magic, 0);
+}
+
 /* A new segment has new semaphores: a program that still has another one, which somebody removed,
  * must not take the posts that are not for it. */
 static int map(struct segment *self)
@@ -210,6 +236,7 @@ static int map(struct segment *self)
     if (memory == MAP_FAILED)
         return -errno;
     self->header = memory;
+    distrust(self); /* before a program finds the semaphores */
     self->asked = open_semaphore(self, semaphores[0]);
     if (self->asked == SEM_FAILED)
         return -errno;
@@ -227,23 +254,6 @@ int segment_open(struct segment *self)
     if (code != 0)
         shut(self);
     return code;
-}
-
-/* All of a table but its magic. */
-static struct shm_table table(void)
-{
-    return (struct shm_table){.magic = SHM_MAGIC,
-                              .request_offset = SHM_REQUEST,
-                              .request_room = SHM_ROOM,
-                              .response_offset = SHM_RESPONSE,
-                              .response_room = SHM_ROOM,
-                              .worker_pid = (uint32_t)getpid()};
-}
-
-static bool same(const struct shm_table *a, const struct shm_table *b)
-{
-    const size_t behind = sizeof a->magic;
-    return memcmp((const char *)a + behind, (const char *)b + behind, sizeof *a - behind) == 0;
 }
 
 int segment_publish(struct segment *self, uint64_t seq)
