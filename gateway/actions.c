@@ -65,6 +65,7 @@ static void name_worker(struct action *action, const struct worker *worker)
     action->peer = worker->peer;
     action->protocol = worker->protocol;
     action->pid = worker->pid;
+    action->verified = worker->verified;
     memcpy(action->worker, worker->options.name, sizeof action->worker);
     memcpy(action->adapter, worker->options.adapter, sizeof action->adapter);
 }

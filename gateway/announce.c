@@ -13,6 +13,15 @@ static struct event_member number(const char *name, int64_t value)
     return (struct event_member){.name = name, .type = EVENT_NUMBER, .number = value};
 }
 
+/* WHO as JSON, in STORAGE, which the caller initialises and frees. */
+static struct event_member identity(const char *name, const struct identity *who,
+                                    struct buffer *storage)
+{
+    if (who->principal[0])
+        identity_object(storage, span_str(who->principal), span_str(who->name));
+    return (struct event_member){.name = name, .type = EVENT_JSON, .text = buffer_span(storage)};
+}
+
 static void tell(struct server *self, int64_t now_us, enum topic_kind kind, struct span about,
                  const char *name, const struct event_member *member, size_t count)
 {
@@ -102,19 +111,23 @@ void announce_worker(struct server *self, int64_t now_us, const struct action *a
                      const char *change)
 {
     const struct workers *workers = dispatch_workers(self->dispatch);
-    struct event_member member[7] = {
+    struct buffer verified;
+    buffer_init(&verified);
+    struct event_member member[8] = {
         text("worker", action->worker),
+        identity("verified", &action->verified, &verified),
         text("service", action->service),
         text("protocol", worker_protocol_name(action->protocol)),
         text("change", change),
         text("why", action->reason),
         number("workers", (int64_t)workers_count(workers)),
     };
-    size_t count = 6;
+    size_t count = 7;
 
     if (action->id)
         member[count++] = number("message_id", action->id);
     tell(self, now_us, TOPIC_WORKER, span_str(action->worker), "worker", member, count);
+    buffer_done(&verified);
 }
 
 void announce_refused(struct server *self, int64_t now_us, const struct action *action)
@@ -139,6 +152,21 @@ void announce_undelivered(struct server *self, int64_t now_us, int64_t id, const
     };
 
     tell(self, now_us, TOPIC_GATEWAY, span_str("undelivered"), "gateway/undelivered", member, 5);
+}
+
+void announce_control(struct server *self, int64_t now_us, const char *name, const char *why,
+                      const struct identity *by, struct span service)
+{
+    struct buffer json;
+    buffer_init(&json);
+    const struct event_member member[] = {
+        text("why", why),
+        identity("by", by, &json),
+        {"service", EVENT_TEXT, service, 0},
+    };
+
+    tell(self, now_us, TOPIC_GATEWAY, span_str(name + strlen("gateway/")), name, member, 3);
+    buffer_done(&json);
 }
 
 void announce_gateway(struct server *self, int64_t now_us, const char *name, const char *why,

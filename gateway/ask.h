@@ -7,7 +7,8 @@
 
 /* What the command line says; NULL: not given. */
 struct ask_words {
-    const char *db, *gate; /* one of them */
+    const char *db, *gate;          /* one of them */
+    const char *cert, *server_cert; /* only with gate */
     const char *conversation;
     const char *token; /* of the conversation; only with gate */
     const char *service;

@@ -26,7 +26,9 @@ struct errand {
 
 static int open_client(struct errand *self)
 {
-    const struct tailgate_client_options options = {.endpoint = self->words->gate};
+    const struct tailgate_client_options options = {.endpoint = self->words->gate,
+                                                    .cert = self->words->cert,
+                                                    .server_cert = self->words->server_cert};
     const struct tailgate_frame body = {self->question->body.data, self->question->body.size};
     const char *service = self->words->service ? self->words->service : "default";
     int64_t ms = (self->words->timeout_us + 999) / 1000;
@@ -90,13 +92,11 @@ static int take_reply(struct errand *self, const struct tailgate_reply *reply)
     return ask_show_reply(self->question);
 }
 
-static int fail_to_reach(const struct errand *self, bool refused)
+/* EVENT says why. */
+static int fail_to_reach(const struct errand *self, const struct tailgate_event *event)
 {
-    if (refused)
-        return cli_fail("ask", CLI_FAILED,
-                        "what listens at %s is no gateway, or lets nobody in from here: check the "
-                        "endpoint (tailgate status --json names a gateway's)",
-                        self->words->gate);
+    if (event->kind == TAILGATE_EVENT_REFUSED)
+        return cli_fail("ask", CLI_FAILED, "%s: %s", self->words->gate, event->text);
     return cli_fail("ask", CLI_FAILED,
                     "no gateway listens at %s: start one (tailgate serve --db FILE --gate %s), or "
                     "check the endpoint (tailgate status --json names a gateway's)",
@@ -118,7 +118,7 @@ static int hear(struct errand *self, struct tailgate_event *event)
     case TAILGATE_EVENT_ABSENT:
     case TAILGATE_EVENT_REFUSED:
         if (!self->reached)
-            code = fail_to_reach(self, event->kind == TAILGATE_EVENT_REFUSED);
+            code = fail_to_reach(self, event);
         break;
     case TAILGATE_EVENT_PARTIAL:
         show_part(self, event->reply);

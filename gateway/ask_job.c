@@ -3,26 +3,37 @@
 #include <stdio.h>
 
 #include "adapters/host/user.h"
+#include "gateway/sender.h"
 #include "proto/jtext.h"
 #include "proto/pack.h"
+#include "proto/utf8.h"
 
 #define LIVE_S 10800 /* a conversation of ours lives at least so long after a question in it */
 #define TURN_S 3600  /* and takes questions for so long: then retention can begin on it */
 
-/* Who asks: the user behind a unix socket, as the kernel names it. False: it may be anyone. */
+/* Who asks: the holder of a key, or the user behind a unix socket, as the kernel names it. False:
+ * it may be anyone. */
 static bool identify(const struct server *self, const struct asking *asking, struct ask_job *ask)
 {
     struct gate_sender sender;
+    struct identity who;
+    struct span role;
 
     gate_sender(self->gate, asking->peer->door, &self->set, &sender);
-    if (!sender.local) {
-        snprintf(ask->principal, sizeof ask->principal, "tcp");
-        snprintf(ask->role, sizeof ask->role, "tcp");
-        return false;
+    sender_name(self, &sender, &who);
+    memcpy(ask->name, who.name, sizeof ask->name);
+    if (sender.local) {
+        user_name(sender.uid, ask->role);
+    } else {
+        role = utf8_cut(span_str(who.name[0]    ? who.name
+                                 : sender.curve ? "key"
+                                                : "tcp"),
+                        sizeof ask->role - 1);
+        memcpy(ask->role, role.data, role.size);
+        ask->role[role.size] = '\0';
     }
-    snprintf(ask->principal, sizeof ask->principal, "uid:%lld", (long long)sender.uid);
-    user_name(sender.uid, ask->role);
-    return true;
+    snprintf(ask->principal, sizeof ask->principal, "%s", who.principal[0] ? who.principal : "tcp");
+    return who.principal[0] != '\0';
 }
 
 /* What a JSON query object says to the gate, and not to its worker. */
@@ -104,7 +115,7 @@ const char *ask_job_new(const struct server *self, const struct asking *asking, 
     bool known;
 
     memcpy(job->service, asking->target.data, asking->target.size);
-    known = identify(self, asking, ask);
+    known = ask->verified = identify(self, asking, ask);
     buffer_init(&object);
     if (is_query_object(asking)) {
         error = take_conversation(asking->body[0], ask, &object);
@@ -121,7 +132,8 @@ const char *ask_job_new(const struct server *self, const struct asking *asking, 
         return error;
     }
     message_compose_gate(asking->target, client_protocol_name(asking->protocol), form,
-                         span_str(ask->principal), ticket.size > 0, &ask->metadata);
+                         span_str(ask->principal), span_str(ask->name), ticket.size > 0,
+                         &ask->metadata);
     put_digest(asking, ask, ticket.size > 0);
     if (ticket.size)
         memcpy(ask->ticket, ticket.data, ticket.size);

@@ -8,6 +8,7 @@
 #include "adapters/host/clock.h"
 #include "gateway/cli.h"
 #include "gateway/log.h"
+#include "gateway/manager.h"
 #include "gateway/problem.h"
 
 #define LOOK_AGAIN_MS 500 /* besides the watch's hints */
@@ -39,7 +40,7 @@ static void say_waiting(const struct place *place, int error)
 }
 
 int await_bridge(const struct place *place, struct watch *watch, int signal_fd, bool wait,
-                 struct tail **ret_tail, struct place_identity *ret_identity)
+                 struct vitals *vitals, struct tail **ret_tail, struct place_identity *ret_identity)
 {
     bool told = false;
 
@@ -62,14 +63,17 @@ int await_bridge(const struct place *place, struct watch *watch, int signal_fd, 
         if (!told)
             say_waiting(place, error);
         told = true;
-        poll(item, 2, LOOK_AGAIN_MS);
+        if (error == BRIDGE_ABSENT)
+            manager_ready(vitals, "waiting until there is a bridge");
+        poll(item, 2, manager_wait(vitals, LOOK_AGAIN_MS));
         watch_drain(watch);
         if (is_stopped(signal_fd))
             return -1;
     }
 }
 
-int await_unlocked(struct await_turn *self, const struct place *place, int signal_fd)
+int await_unlocked(struct await_turn *self, const struct place *place, int signal_fd,
+                   struct vitals *vitals)
 {
     struct pollfd item = {signal_fd, POLLIN, 0};
     int64_t now_us = clock_mono_us();
@@ -80,11 +84,12 @@ int await_unlocked(struct await_turn *self, const struct place *place, int signa
     }
     if (now_us >= self->until_us)
         return problem_bridge("serve", place, BRIDGE_BUSY, NULL);
-    poll(&item, 1, LOCK_PAUSE_MS);
+    poll(&item, 1, manager_wait(vitals, LOCK_PAUSE_MS));
     return is_stopped(signal_fd) ? CLI_OK : -1;
 }
 
-int await_endpoint(struct await_turn *self, const char *endpoint, bool for_good, int signal_fd)
+int await_endpoint(struct await_turn *self, const char *endpoint, bool for_good, int signal_fd,
+                   struct vitals *vitals)
 {
     struct pollfd item = {signal_fd, POLLIN, 0};
     int64_t now_us = clock_mono_us();
@@ -97,6 +102,6 @@ int await_endpoint(struct await_turn *self, const char *endpoint, bool for_good,
     }
     if (now_us >= self->until_us)
         return CLI_FAILED;
-    poll(&item, 1, ENDPOINT_PAUSE_MS);
+    poll(&item, 1, manager_wait(vitals, ENDPOINT_PAUSE_MS));
     return is_stopped(signal_fd) ? CLI_OK : -1;
 }

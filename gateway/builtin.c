@@ -1,17 +1,23 @@
 #include "gateway/builtin.h"
 
+#include "gateway/log.h"
+#include "gateway/sender.h"
+#include "proto/jtext.h"
 #include "proto/pack.h"
 
-static const char *const prefixes[] = {"mmi.", "titanic.", "tailgate."};
-
-bool builtin_is_name(struct span name)
+void builtin_error(const char *code, const char *error, struct buffer *ret_packed)
 {
-    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
-        size_t size = strlen(prefixes[i]);
-        if (name.size >= size && memcmp(name.data, prefixes[i], size) == 0)
-            return true;
-    }
-    return false;
+    struct buffer json;
+    struct span frame;
+
+    buffer_init(&json);
+    buffer_text(&json, "{\"type\":\"error\"");
+    jtext_member(&json, "error", span_str(error));
+    jtext_member(&json, "code", span_str(code));
+    buffer_byte(&json, '}');
+    frame = buffer_span(&json);
+    pack_write(&frame, 1, ret_packed);
+    buffer_done(&json);
 }
 
 struct span builtin_word(const struct asking *asking)
@@ -28,14 +34,22 @@ static void give(const char *text, struct buffer *ret_packed)
 
 static const struct builtin_service *find(struct span name)
 {
-    static const struct builtin_service *const tables[] = {builtin_of_control, builtin_of_titanic,
-                                                           builtin_of_replay};
+    static const struct builtin_service *const tables[] = {
+        builtin_of_control, builtin_of_titanic, builtin_of_replay, builtin_of_talk,
+        builtin_of_query,   builtin_of_dead,    builtin_of_story};
 
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         for (const struct builtin_service *at = tables[i]; at->name; at++)
             if (span_is(name, at->name))
                 return at;
     return NULL;
+}
+
+enum right builtin_right(struct span name)
+{
+    const struct builtin_service *service = find(name);
+
+    return service ? service->right : RIGHT_CONTROL;
 }
 
 /* RFC 8: whether somebody serves a service; of what we serve ourselves, we do. */
@@ -55,13 +69,26 @@ static void on_mmi(struct server *self, const struct asking *asking, struct buff
     give(served ? "200" : "404", ret_packed);
 }
 
-/* The owner of the database, root, and whoever the gateway runs as. */
+/* The owner of the database, root, whoever the gateway runs as, and operators' keys. */
 static bool may_change(const struct server *self, const struct asking *asking)
 {
     struct gate_sender sender;
 
     gate_sender(self->gate, asking->peer->door, &self->set, &sender);
+    if (sender.curve) /* requests.c has looked at its key: it is an operator's */
+        return true;
     return sender.local && place_is_owner(&self->place, sender.uid);
+}
+
+/* Whoever steers the gateway is told by name. */
+static void log_who(const struct server *self, const struct asking *asking)
+{
+    struct identity who;
+
+    sender_identify(self, asking->peer, &who);
+    log_event(LOG_WARN, "control", LOG_SPAN("service", asking->service),
+              LOG_SPAN("of", builtin_word(asking)), LOG_STR("by", who.principal),
+              LOG_STR("name", who.name));
 }
 
 enum builtin builtin_ask(struct server *self, int64_t now_us, const struct asking *asking,
@@ -75,16 +102,24 @@ enum builtin builtin_ask(struct server *self, int64_t now_us, const struct askin
     }
     if (!service) {
         self->stats.count[STAT_UNSUPPORTED]++;
-        requests_error(
-            "no such built-in service: tailgate.status, .replay, .pause, .resume, .drain "
-            "and .rescan, titanic.request, .reply and .close, and mmi.service are there",
-            ret_packed);
+        builtin_error("unsupported",
+                      "no such built-in service: tailgate.status, .replay, .converse, .submit, "
+                      ".query, .session, .story, "
+                      ".dead, .redrive, .drop, .pause, .resume, .drain and .rescan, "
+                      "titanic.request, .reply and "
+                      ".close, and mmi.service are there",
+                      ret_packed);
         return BUILTIN_ANSWERED;
     }
     if (service->changes && !may_change(self, asking)) {
         self->stats.count[STAT_NOT_ALLOWED]++;
-        requests_error("only for the database's owner, through the gate's unix socket", ret_packed);
+        builtin_error("forbidden",
+                      "only for the database's owner, through the gate's unix socket, and for "
+                      "operators' keys",
+                      ret_packed);
         return BUILTIN_ANSWERED;
     }
+    if (service->changes)
+        log_who(self, asking);
     return service->ask(self, now_us, asking, ret_packed);
 }

@@ -90,18 +90,22 @@ static void tell(const struct server *self, int64_t now_us, const struct action 
     delivery->from = row->from_session;
     delivery->attempt = action->attempt;
     delivery->deadline = span_str(ret_told->deadline);
+    delivery->principal = row->principal;
+    delivery->name = row->sender;
 }
 
-/* Sends the query as one JSON object. BODY: what its client sent. */
+/* Sends the query as one JSON object, and to a relay behind it what its Majordomo client sent.
+ * BODY: what a client sent. */
 static int send_json(struct server *self, const struct worker *worker, const struct tail_row *row,
                      const struct message *message, const struct body *body,
                      const struct delivery *delivery)
 {
     struct message_row columns = row->columns;
     struct message query = *message;
+    struct span frame[MDP_BODY];
     struct buffer json, text;
-    struct span frame;
     bool plain = true;
+    size_t count = 1;
     int error;
 
     buffer_init(&json);
@@ -111,15 +115,17 @@ static int send_json(struct server *self, const struct worker *worker, const str
         query.kind = plain ? MESSAGE_QUESTION : MESSAGE_QUERY;
     }
     message_compose_query(&columns, &query, delivery, &json);
-    frame = buffer_span(&json);
-    error = send_query(self, worker, delivery->token, &frame, 1);
+    frame[0] = buffer_span(&json);
+    for (size_t i = 0; worker->options.relays && message->majordomo && i < body->count; i++)
+        frame[count++] = body->frame[i];
+    error = send_query(self, worker, delivery->token, frame, count);
     buffer_done(&json);
     buffer_done(&text);
     return error;
 }
 
 /* Sends the query to its worker: as its client sent it where both speak Majordomo and the worker
- * did not ask for JSON. Returns as gate_send(), or -EBUSY when what belongs to the row cannot be
+ * asked for nothing else. Returns as gate_send(), or -EBUSY when what belongs to the row cannot be
  * read. */
 static int send_row(struct server *self, int64_t now_us, const struct action *action,
                     const struct worker *worker, const struct tail_row *row)
@@ -134,7 +140,8 @@ static int send_row(struct server *self, int64_t now_us, const struct action *ac
     if (!body_load(self, row, &message, &body))
         return -EBUSY;
     tell(self, now_us, action, row, &told);
-    if (message.majordomo && worker_is_majordomo(worker->protocol) && !worker->options.wants_query)
+    if (message.majordomo && worker_is_majordomo(worker->protocol) &&
+        !worker->options.wants_query && !worker->options.relays)
         error = send_query(self, worker,
                            span_of(address, token_raw_address(told.delivery.token, address)),
                            body.frame, body.count);
@@ -152,7 +159,7 @@ static bool still_wanted(struct server *self, const struct action *action,
     int64_t utc_us = clock_utc_us();
 
     if ((row->read && !action->claimed) || !intake_is_live(row, utc_us)) {
-        submit_end(self, action->id, row, action->claimed, false);
+        submit_end_of(self, action, row, false);
         return false;
     }
     if (action->attempt == 1 && !action->claimed && intake_is_agents(self, row, utc_us)) {
@@ -175,12 +182,14 @@ static bool deliver(struct server *self, int64_t now_us, const struct action *ac
     if (!worker)
         return false;
     *ret_why = UNDELIVERABLE_BUSY;
-    if (committer_queued(self->committer) >= (size_t)self->config.commit_queue)
+    if (committer_queued(self->committer) >= (size_t)self->config.commit_queue) {
+        self->stats.count[STAT_HELD_BACK]++;
         return false; /* ends are recorded one by one: do not run ahead of that (I7) */
+    }
     carry_let_go(self);
     error = tail_load(self->tail, action->id, &row);
     if (error == BRIDGE_ABSENT) {
-        submit_end(self, action->id, NULL, action->claimed, false);
+        submit_end_of(self, action, NULL, false);
         *ret_why = UNDELIVERABLE_ENDED;
         return false;
     }
@@ -213,6 +222,8 @@ static void on_deliver(struct server *self, int64_t now_us, const struct action 
         event.delivered.peer = &action->peer;
         dispatch_feed(self->dispatch, now_us, &event);
         self->stats.count[STAT_DISPATCHED]++;
+        if (action->attempt == 1)
+            histogram_add(&self->stats.stage[STAGE_TAIL_TO_DISPATCH], now_us - action->seen_us);
         count_adapter(self, action);
         log_event(LOG_DEBUG, "dispatched", LOG_INT("id", action->id),
                   LOG_STR("worker", action->worker), LOG_STR("service", action->service),
@@ -268,7 +279,8 @@ static void on_joined(struct server *self, int64_t now_us, const struct action *
 {
     announce_worker(self, now_us, action, "joined");
     log_event(LOG_INFO, "joined", LOG_STR("worker", action->worker),
-              LOG_STR("service", action->service),
+              LOG_STR("service", action->service), LOG_STR("verified", action->verified.principal),
+              LOG_STR("name", action->verified.name),
               LOG_STR("protocol", worker_protocol_name(action->protocol)));
 }
 
@@ -285,9 +297,9 @@ static void on_retry(struct server *self, int64_t now_us, const struct action *a
     bool returned = action->kind == ACTION_RETURNED;
 
     self->stats.count[returned ? STAT_RETURNED : STAT_RETRIED]++;
-    log_event(LOG_WARN, returned ? "returned" : "retry", LOG_INT("id", action->id),
-              LOG_INT("attempt", action->attempt), LOG_STR("worker", action->worker),
-              LOG_US("pause", action->due_us - now_us), LOG_STR("why", action->reason));
+    log_each(LOG_WARN, returned ? "returned" : "retry", LOG_INT("id", action->id),
+             LOG_INT("attempt", action->attempt), LOG_STR("worker", action->worker),
+             LOG_US("pause", action->due_us - now_us), LOG_STR("why", action->reason));
     if (returned) /* the others are told of when they are on disk */
         announce_returned(self, now_us, action);
     if (!returned || action->recorded)
@@ -327,7 +339,8 @@ static void on_partial(struct server *self, int64_t now_us, const struct action 
         .leased_us = action->leased_us,
         .conversation_id = hand->row.conversation_id,
         .service = span_str(action->service),
-        .worker = span_str(action->worker),
+        .worker = span_str(hand->via && hand->via->worker[0] ? hand->via->worker : action->worker),
+        .verified = &hand->sender,
         .frame = hand->frame,
         .frames = hand->count,
         .silent = self->config.partials == PARTIALS_OFF,

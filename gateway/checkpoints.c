@@ -19,13 +19,13 @@ void checkpoints_init(struct checkpoints *self)
 
 static int try(struct checkpoints *self, struct store *store)
 {
-    bool complete = false;
-    int error = store_checkpoint(store, &complete);
+    enum store_checkpointed how;
+    int error = store_checkpoint(store, &how);
+    bool complete = how == STORE_CHECKPOINT_COMPLETE;
 
     if (!error && complete && store_wal_size(store) > SIZE_MAX_BYTES)
         error = store_restart_wal(store, clock_utc_us());
-    self->done++;
-    self->partial += !complete;
+    self->ended[how]++;
     complete = complete && store_wal_size(store) <= SIZE_MAX_BYTES;
     if (complete) {
         checkpoints_init(self);
@@ -52,4 +52,10 @@ int checkpoints_after_commit(struct checkpoints *self, struct store *store)
 int checkpoints_when_idle(struct checkpoints *self, struct store *store)
 {
     return try(self, store);
+}
+
+const char *checkpoints_end_name(enum store_checkpointed how)
+{
+    static const char *const name[STORE_CHECKPOINTED] = {"complete", "busy", "partial", "failed"};
+    return name[how];
 }

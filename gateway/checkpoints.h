@@ -15,10 +15,10 @@
 #include "adapters/bridge/store.h"
 
 struct checkpoints {
-    uint64_t done, partial; /* tries; and those of them that did not reach the end */
-    int due_frames;         /* the next try when the WAL has so many frames, */
-    int64_t due_us;         /* or at this time (monotonic); INT64_MAX: none is due */
-    int64_t pause_us;       /* to the next try, if this one is cut short */
+    uint64_t ended[STORE_CHECKPOINTED]; /* tries, by how they ended */
+    int due_frames;                     /* the next try when the WAL has so many frames, */
+    int64_t due_us;                     /* or at this time (monotonic); INT64_MAX: none is due */
+    int64_t pause_us;                   /* to the next try, if this one is cut short */
 };
 
 /* Nothing is due until a commit; the counts stay. */
@@ -28,5 +28,7 @@ void checkpoints_init(struct checkpoints *self);
 int checkpoints_after_commit(struct checkpoints *self, struct store *store);
 /* At due_us, with nothing to commit. As above. */
 int checkpoints_when_idle(struct checkpoints *self, struct store *store);
+/* "complete", "busy", "partial", "failed". */
+const char *checkpoints_end_name(enum store_checkpointed how);
 
 #endif

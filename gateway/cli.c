@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/cli_complete.h"
 #include "proto/escape.h"
 
 #define PAGE_COLUMNS 80 /* width of a help page */
@@ -15,6 +16,13 @@
 
 static const struct cli_option help_option = {
     "help", 'h', CLI_FLAG, NULL, NULL, "print this page and exit", 0, 0};
+
+static struct buffer *kept; /* NULL: what cli_fail() says goes to stderr */
+
+void cli_keep_words(struct buffer *ret_words)
+{
+    kept = ret_words;
+}
 
 int cli_fail(const char *command, int code, const char *format, ...)
 {
@@ -25,6 +33,11 @@ int cli_fail(const char *command, int code, const char *format, ...)
     va_end(arguments);
     if (length < 0)
         return code;
+    if (kept) {
+        buffer_text(kept, message);
+        free(message);
+        return code;
+    }
     /* File names and SQLite's words are not ours: they do not get to write escape sequences. */
     struct buffer line;
     buffer_init(&line);
@@ -222,12 +235,11 @@ static int print_help(const struct cli_command *command, const struct cli_option
 
 static const char unit_help[] = "a number with ms, s, m, h or d (500ms, 10s, 1.5h)";
 
-/* Shows MICROS as a person would have typed it. */
-static void show_duration(int64_t us, char *ret_text, size_t room)
+void cli_show_duration(int64_t us, char *ret_text, size_t room)
 {
-    size_t best = 0;
+    size_t best = us == 0;
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-        if (us % units[i].us == 0 && units[i].us > units[best].us)
+        if (us != 0 && us % units[i].us == 0 && units[i].us > units[best].us)
             best = i;
     }
     snprintf(ret_text, room, "%" PRId64 "%s", us / units[best].us, units[best].name);
@@ -244,8 +256,8 @@ static int set_number(const struct cli_command *command, const struct cli_option
         if (cli_duration(value, &number))
             return cli_fail(command->name, CLI_USAGE, "--%s: %s is not a duration; give %s",
                             option->name, value, unit_help);
-        show_duration(option->min, low, sizeof low);
-        show_duration(option->max, high, sizeof high);
+        cli_show_duration(option->min, low, sizeof low);
+        cli_show_duration(option->max, high, sizeof high);
     } else {
         errno = 0;
         number = strtoll(value, &end, 10);
@@ -371,6 +383,8 @@ int cli_parse(const struct cli_command *command, const struct cli_option *table,
 {
     int first = 1; /* where the positional words that were passed over begin */
     int at = 1;
+    if (cli_is_completing(argc, argv))
+        return cli_complete(command, table, argc, argv);
     while (at < argc) {
         const char *word = argv[at];
         int words = 1;

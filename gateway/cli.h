@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct buffer;
+
 /* Exit codes of every command (tailgate(1), EXIT STATUS). */
 enum cli_exit {
     CLI_OK = 0,
@@ -64,8 +66,12 @@ int cli_parse(const struct cli_command *command, const struct cli_option *table,
 /* One line on stderr: "tailgate COMMAND: message"; returns CODE. */
 int cli_fail(const char *command, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* From now on cli_fail() appends its message, as it is, to RET_WORDS instead; NULL: no more. */
+void cli_keep_words(struct buffer *ret_words);
 /* Reads a duration as CLI_SECONDS does; 0, or -1. */
 int cli_duration(const char *text, int64_t *ret_us);
+/* The same as a person would have typed it: "10m". */
+void cli_show_duration(int64_t us, char *ret_text, size_t room);
 /* How many letters must be changed, added, left out or swapped with their neighbour to make TO of
  * FROM; SIZE_MAX for very long words. */
 size_t cli_distance(const char *from, const char *to);

@@ -7,6 +7,7 @@
 #include "adapters/zmq/endpoint.h"
 #include "gateway/ask.h"
 #include "gateway/command.h"
+#include "gateway/problem.h"
 #include "proto/jtext.h"
 #include "proto/utf8.h"
 
@@ -18,6 +19,10 @@ static const struct cli_option options[] = {
     {"db", 'd', CLI_TEXT, &option.db, "FILE", "write the question into this bridge database", 0, 0},
     {"gate", 0, CLI_TEXT, &option.gate, "ENDPOINT",
      "ask through a gateway: ipc://PATH or tcp://HOST:PORT", 0, 0},
+    {"cert", 0, CLI_TEXT, &option.cert, "FILE",
+     "our certificate (FILE_secret beside it), where the gateway wants a key", 0, 0},
+    {"server-cert", 0, CLI_TEXT, &option.server_cert, "FILE",
+     "with --cert: the gateway's public certificate", 0, 0},
     {"conversation", 0, CLI_TEXT, &option.conversation, "ID",
      "ask in this conversation, as its session a (a new one is made when none is named)", 0, 0},
     {"token", 0, CLI_TEXT, &option.token, "TOKEN",
@@ -132,7 +137,9 @@ static int check(void)
         return cli_fail("ask", CLI_USAGE,
                         "--text through a gate is the question alone: leave out --conversation and "
                         "--context");
-    return -1;
+    if (option.db && (option.cert || option.server_cert))
+        return cli_fail("ask", CLI_USAGE, "--cert and --server-cert go with --gate");
+    return problem_certs("ask", option.cert, option.server_cert);
 }
 
 static int run_ask(int argc, char **argv)

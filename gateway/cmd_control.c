@@ -16,6 +16,7 @@
 
 static struct {
     const char *db;
+    struct gate_way way;
     const char *service;
     int64_t timeout_us;
     bool json;
@@ -23,6 +24,22 @@ static struct {
 
 #define COMMON                                                                                     \
     {"db", 'd', CLI_TEXT, &option.db, "FILE", "the bridge database", 0, 0},                        \
+        {"gate",     0,                                                                            \
+         CLI_TEXT,   &option.way.gate,                                                             \
+         "ENDPOINT", "instead of --db: a gate of the gateway, ipc://PATH or tcp://HOST:PORT",      \
+         0,          0},                                                                           \
+        {"cert",   0,                                                                              \
+         CLI_TEXT, &option.way.cert,                                                               \
+         "FILE",   "our certificate (FILE_secret beside it), where the gateway wants a key",       \
+         0,        0},                                                                             \
+        {"server-cert",                                                                            \
+         0,                                                                                        \
+         CLI_TEXT,                                                                                 \
+         &option.way.server_cert,                                                                  \
+         "FILE",                                                                                   \
+         "with --cert: the gateway's public certificate",                                          \
+         0,                                                                                        \
+         0},                                                                                       \
         {"service", 's', CLI_TEXT, &option.service, "NAME", "only this service (default: all)",    \
          0,         0},                                                                            \
     {                                                                                              \
@@ -40,25 +57,21 @@ static const struct cli_option drain_options[] = {
 static int find(const struct cli_command *command, const struct cli_option *table, int argc,
                 char **argv, struct place *ret_place)
 {
-    int first, error, code = cli_parse(command, table, argc, argv, &first);
+    int first, code = cli_parse(command, table, argc, argv, &first);
 
     if (code >= 0)
         return code;
-    if (!option.db)
-        return cli_fail(command->name, CLI_USAGE, "name the bridge database: --db FILE");
     if (first < argc)
         return cli_fail(command->name, CLI_USAGE, "%s is one word too many", argv[first]);
     if (option.service && !message_service_ok(span_str(option.service)))
         return cli_fail(command->name, CLI_USAGE, "--service: that is not the name of a service");
     if (option.service && strcmp(option.service, "*") == 0)
         return cli_fail(command->name, CLI_USAGE, "for all services leave --service out");
-    error = place_find(option.db, ret_place);
-    return error ? problem_place(command->name, option.db, error) : -1;
+    return problem_way(command->name, option.db, ret_place, &option.way);
 }
 
 /* Asks the gateway for SERVICE about BODY. Returns -1 and its answer, or an exit code. */
-static int ask(const char *command, const struct place *place, const char *service,
-               const char *body, json_t **ret_answer)
+static int ask(const char *command, const char *service, const char *body, json_t **ret_answer)
 {
     struct buffer text, why;
     json_t *answer;
@@ -66,7 +79,7 @@ static int ask(const char *command, const struct place *place, const char *servi
 
     buffer_init(&text);
     buffer_init(&why);
-    answer = gate_client_ask(place, service, body, &text, &why, NULL);
+    answer = gate_client_ask(&option.way, service, body, &text, &why, NULL);
     if (!answer)
         code = cli_fail(command, CLI_FAILED, "%s", why.data);
     else
@@ -101,7 +114,7 @@ static int set_paused(const struct cli_command *command, int argc, char **argv, 
     int code = find(command, options, argc, argv, &place);
 
     if (code < 0)
-        code = ask(command->name, &place, service, option.service ? option.service : "", &answer);
+        code = ask(command->name, service, option.service ? option.service : "", &answer);
     if (code >= 0)
         return code;
     snprintf(sentence, sizeof sentence, "%s %s.", option.service ? option.service : "All services",
@@ -143,13 +156,13 @@ static void rest(void)
 }
 
 /* Waits until nothing of option.service is in flight. */
-static int await_service(const struct place *place)
+static int await_service(void)
 {
     int64_t end_us = clock_mono_us() + option.timeout_us;
     json_t *answer;
     int code;
 
-    while ((code = ask("drain", place, "tailgate.status", "", &answer)) < 0) {
+    while ((code = ask("drain", "tailgate.status", "", &answer)) < 0) {
         int64_t left = in_flight(answer);
         json_decref(answer);
         if (left == 0)
@@ -177,6 +190,34 @@ static int await_end(const struct place *place, long pid)
     return -1;
 }
 
+/* Waits until nobody listens at --gate any more. */
+static int await_silence(void)
+{
+    int64_t end_us = clock_mono_us() + option.timeout_us;
+    struct buffer text, why;
+    bool running = true;
+    int code = -1;
+
+    buffer_init(&text);
+    buffer_init(&why);
+    while (code < 0) {
+        json_t *answer = gate_client_ask(&option.way, "tailgate.status", "", &text, &why, &running);
+        bool answered = answer != NULL;
+        json_decref(answer);
+        if (!running)
+            break;
+        if (!answered)
+            code = cli_fail("drain", CLI_FAILED, "%s", why.data);
+        else if (clock_mono_us() >= end_us)
+            code = cli_fail("drain", CLI_TIMED_OUT, "the gateway is still draining");
+        buffer_reset(&text);
+        rest();
+    }
+    buffer_done(&text);
+    buffer_done(&why);
+    return code;
+}
+
 static int run_drain(int argc, char **argv)
 {
     struct place place;
@@ -188,12 +229,15 @@ static int run_drain(int argc, char **argv)
     code = find(&cmd_drain, drain_options, argc, argv, &place);
     if (code >= 0)
         return code;
-    place_holder(&place, &holder);
-    code = option.service ? ask("drain", &place, "tailgate.pause", option.service, &answer)
-                          : ask("drain", &place, "tailgate.drain", "", &answer);
+    if (!option.way.gate)
+        place_holder(&place, &holder);
+    code = option.service ? ask("drain", "tailgate.pause", option.service, &answer)
+                          : ask("drain", "tailgate.drain", "", &answer);
     if (code >= 0)
         return code;
-    code = option.service ? await_service(&place) : await_end(&place, holder.pid);
+    code = option.service    ? await_service()
+           : option.way.gate ? await_silence()
+                             : await_end(&place, holder.pid);
     if (code >= 0) {
         json_decref(answer);
         return code;
@@ -206,7 +250,8 @@ static int run_drain(int argc, char **argv)
 
 const struct cli_command cmd_pause = {
     .name = "pause",
-    .usage = "pause --db FILE [--service NAME] [--json]",
+    .usage = "pause (--db FILE | --gate ENDPOINT [--cert FILE --server-cert FILE]) [--service "
+             "NAME] [--json]",
     .about = "stop dispatching queries, of one service or of all",
     .details =
         "Tells the running gateway to give no more queries to workers. What they have in hand ends "
@@ -218,7 +263,8 @@ const struct cli_command cmd_pause = {
 
 const struct cli_command cmd_resume = {
     .name = "resume",
-    .usage = "resume --db FILE [--service NAME] [--json]",
+    .usage = "resume (--db FILE | --gate ENDPOINT [--cert FILE --server-cert FILE]) [--service "
+             "NAME] [--json]",
     .about = "dispatch queries again after tailgate pause",
     .details = "Without --service it ends a pause of everything; a service that was paused by its "
                "name is resumed by its name.\n"
@@ -229,7 +275,8 @@ const struct cli_command cmd_resume = {
 
 const struct cli_command cmd_drain = {
     .name = "drain",
-    .usage = "drain --db FILE [--service NAME] [--timeout TIME] [--json]",
+    .usage = "drain (--db FILE | --gate ENDPOINT [--cert FILE --server-cert FILE]) [--service "
+             "NAME] [--timeout TIME] [--json]",
     .about = "end what is in flight, then stop the gateway, or pause one service",
     .details =
         "Without --service: the gateway takes nothing more, lets what is in flight end (at most "

@@ -7,6 +7,7 @@
 
 #include "adapters/bridge/schema.h"
 #include "adapters/host/clock.h"
+#include "gateway/cli_complete.h"
 #include "gateway/command.h"
 #include "gateway/dead_command.h"
 #include "gateway/problem.h"
@@ -248,8 +249,17 @@ static int parse_and_run(const struct verb *verb, int argc, char **argv)
     return code;
 }
 
+static int offer_verbs(void)
+{
+    for (size_t i = 0; i < VERBS; i++)
+        cli_offer(verbs[i].command.name + strlen("dead "), verbs[i].command.about);
+    return CLI_OK;
+}
+
 static int run_dead(int argc, char **argv)
 {
+    if (cli_completes_name(argc, argv))
+        return offer_verbs();
     const char *word = argc > 1 ? argv[1] : "";
     for (size_t i = 0; i < VERBS; i++) {
         if (strcmp(word, verbs[i].command.name + strlen("dead ")) == 0)
@@ -270,7 +280,9 @@ const struct cli_command cmd_dead = {
     .details =
         "A query is dead when its attempts are used up, or when its worker said that trying again "
         "is useless. Its asker has been told by an error reply; the reason, and what each attempt "
-        "came to, are kept in the file. Works with a running gateway and without.\n"
+        "came to, are kept in the file. Works on the file, with a running gateway and without: so "
+        "it "
+        "is for the host that has the file, and has no --gate.\n"
         "\n"
         "  tailgate dead list --db FILE             all that are dead and were not asked again\n"
         "  tailgate dead show ID --db FILE          everything known of one, and answers that\n"

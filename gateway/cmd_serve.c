@@ -3,13 +3,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "gateway/command.h"
+#include "gateway/descriptors.h"
 #include "gateway/log.h"
+#include "gateway/manager.h"
 #include "gateway/open.h"
 #include "gateway/problem.h"
 #include "gateway/standby.h"
@@ -35,17 +36,6 @@ static int open_descriptors(struct server *server)
     return -1;
 }
 
-/* Each link of a worker is a descriptor; without one, what connects is not even told why. */
-static void raise_descriptors(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static int lock(struct server *server, const struct serve_options *options, int *ret_lock)
 {
     struct place_holder holder;
@@ -58,10 +48,10 @@ static int lock(struct server *server, const struct serve_options *options, int 
         log_event(LOG_INFO, "standby", LOG_STR("db", server->place.db),
                   LOG_INT("holder", holder.pid),
                   LOG_STR("say", "waiting; takes over as soon as the other gateway is gone"));
-        *ret_lock = standby_wait(&server->place, server->signal_fd);
+        *ret_lock = standby_wait(&server->place, server->signal_fd, &server->vitals);
         if (*ret_lock == -EINTR)
             return CLI_OK;
-        settings_read_again(options, &server->config);
+        settings_read_again(server->options, &server->config);
     }
     if (*ret_lock == -EWOULDBLOCK)
         return cli_fail("serve", CLI_LOCKED,
@@ -79,17 +69,21 @@ static int lock(struct server *server, const struct serve_options *options, int 
 
 static int run(int argc, char **argv)
 {
-    struct serve_options options = {.db = NULL};
+    struct serve_options said = {.db = NULL}, options;
     char error[CONFIG_ERROR_SIZE];
     struct server *server;
     int lock_fd = -1;
-    int code = settings_parse(argc, argv, &options);
+    int code = settings_parse(argc, argv, &said);
 
     if (code >= 0)
         return code;
     server = memory_zero(1, sizeof *server);
-    if (settings_read(&options, &server->config, error) < 0)
+    stats_init(&server->stats);
+    server->options = &said;
+    if (settings_read(&said, &server->config, error) < 0)
         code = cli_fail("serve", CLI_USAGE, "%s", error);
+    options = said;
+    settings_merge(&options, &server->config);
     if (code < 0 && options.print_config) {
         config_print(&server->config);
         code = CLI_OK;
@@ -98,9 +92,10 @@ static int run(int argc, char **argv)
         code = cli_fail("serve", CLI_FAILED, "cannot start libsodium");
     if (code < 0)
         code = settings_check(&options);
-    raise_descriptors();
+    descriptors_raise();
     if (code < 0)
         code = open_descriptors(server);
+    manager_init(&server->vitals);
     if (code < 0)
         code = lock(server, &options, &lock_fd);
     if (code < 0)
@@ -138,6 +133,10 @@ const struct cli_command cmd_serve = {
         "--work starts workers beside the gateway and keeps them running: its WORDS are one "
         "argument, split as a shell would, and stand behind tailgate work --db FILE.\n"
         "\n"
+        "--http starts `tailgate http` beside the gateway: /healthz and /readyz for whoever "
+        "watches "
+        "over it, /metrics for Prometheus, a page at / and REST at /v1.\n"
+        "\n"
         "SIGTERM or SIGINT: takes nothing more, lets what is in flight end (drain.timeout), "
         "commits it, exits 0. A second one stops at once; nothing that is committed is lost.\n"
         "\n"
@@ -150,6 +149,7 @@ const struct cli_command cmd_serve = {
         "  tailgate serve --db bridge.db --gate tcp://127.0.0.1:5555 --set lease=2m\n"
         "  tailgate serve --db bridge.db --rep tcp://127.0.0.1:5560,service=law\n"
         "  tailgate serve --db bridge.db --work '--slots 4 -- python3 answer.py'\n"
+        "  tailgate serve --db bridge.db --http 127.0.0.1:8080\n"
         "  tailgate serve --print-config > tailgate.cfg\n"
         "\n"
         "Exit status: 0 stopped by a signal, 1 failed, 2 wrong usage, 5 another gateway serves "

@@ -4,6 +4,7 @@
 #include "adapters/host/clock.h"
 #include "adapters/zmq/endpoint.h"
 #include "gateway/command.h"
+#include "gateway/problem.h"
 #include "gateway/watch_run.h"
 #include "proto/utf8.h"
 
@@ -18,6 +19,10 @@ static const struct cli_option options[] = {
      "a gateway's endpoint for events: ipc://PATH or tcp://HOST:PORT", 0, 0},
     {"gate", 0, CLI_TEXT, &run.gate_given, "ENDPOINT",
      "with --events: that gateway's gate, from which missed and earlier rows are replayed", 0, 0},
+    {"cert", 0, CLI_TEXT, &run.cert, "FILE",
+     "our certificate (FILE_secret beside it), where the gateway wants a key", 0, 0},
+    {"server-cert", 0, CLI_TEXT, &run.server_cert, "FILE",
+     "with --cert: the gateway's public certificate", 0, 0},
     {"since", 0, CLI_TEXT, &since, "WHEN",
      "begin in the past: with row 17, ten minutes ago (10m), at a UTC time (2026-11-21T01:00:00, "
      "2026-11-21) or at 14:05 of the local clock (default: from now on)",
@@ -92,7 +97,9 @@ static int check_endpoints(void)
             return cli_fail("watch", CLI_USAGE, "--%s %s: use ipc://PATH or tcp://HOST:PORT",
                             name[i], given[i]);
     }
-    return -1;
+    if (run.db && (run.cert || run.server_cert))
+        return cli_fail("watch", CLI_USAGE, "--cert and --server-cert go with --events");
+    return problem_certs("watch", run.cert, run.server_cert);
 }
 
 static int check_filters(void)

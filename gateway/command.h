@@ -15,5 +15,9 @@ extern const struct cli_command cmd_resume;
 extern const struct cli_command cmd_drain;
 extern const struct cli_command cmd_doctor;
 extern const struct cli_command cmd_watch;
+extern const struct cli_command cmd_relay;
+extern const struct cli_command cmd_jetstream;
+extern const struct cli_command cmd_http;
+extern const struct cli_command cmd_keygen;
 
 #endif

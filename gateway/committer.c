@@ -10,6 +10,8 @@
 
 /* Of text in one transaction, so that no group holds the lock for long. */
 #define GROUP_BYTES (4u << 20)
+/* Of the histogram of groups: 1 to 8192 jobs. */
+#define GROUP_BOUNDS 14
 /* Pauses between tries for the write lock, doubling. SQLite's own handler sleeps up to 100 ms and
  * loses to later writers; trying more often would make the others lose as often. */
 #define BUSY_FIRST_US 500
@@ -199,6 +201,7 @@ static void take_apart(struct committer *self, struct job_list *group)
 {
     self->alone_left = group->count;
     pthread_mutex_lock(&self->mutex);
+    self->measures.split++;
     job_list_move(group, &self->todo);
     self->todo = *group;
     self->in_hand = 0;
@@ -237,6 +240,7 @@ struct committer *committer_new(struct store *store, const struct committer_conf
     self->store = store;
     self->config = *config;
     checkpoints_init(&self->checkpoints);
+    histogram_init(&self->measures.groups, 1, GROUP_BOUNDS);
     self->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     pthread_mutex_init(&self->mutex, NULL);
     pthread_condattr_init(&attributes);
@@ -307,11 +311,23 @@ bool committer_holds(const struct committer *self)
     return atomic_load(&self->holds);
 }
 
+int64_t committer_busy_since(const struct committer *self)
+{
+    return atomic_load(&self->busy_since_us);
+}
+
 void committer_look(struct committer *self, struct committer_view *ret_view)
 {
     pthread_mutex_lock(&self->mutex);
     *ret_view = self->view;
     ret_view->queued = self->todo.count + self->in_hand;
+    pthread_mutex_unlock(&self->mutex);
+}
+
+void committer_measure(struct committer *self, struct committer_measures *ret_measures)
+{
+    pthread_mutex_lock(&self->mutex);
+    *ret_measures = self->measures;
     pthread_mutex_unlock(&self->mutex);
 }
 

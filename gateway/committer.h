@@ -25,6 +25,8 @@
 
 #include <stdatomic.h>
 
+#include "gateway/duty.h"
+#include "gateway/histogram.h"
 #include "gateway/job.h"
 
 struct committer;
@@ -64,10 +66,18 @@ struct committer_view {
     size_t queued;           /* jobs that wait or are being committed */
     uint64_t groups;         /* committed so far, */
     uint64_t jobs;           /*   and the ends of queries among them (ANSWER to DROP) */
-    uint64_t busy, failures; /* times the lock was not to be had; other failures */
-    uint64_t checkpoints, checkpoints_partial;
+    uint64_t busy, failures; /* times a lock was in the way; other failures */
+    uint64_t checkpoints, checkpoints_partial; /* tries; and those that did not reach the end */
     int wal_frames;  /* after the last commit or try; 0 after a complete checkpoint */
     int64_t held_us; /* time that the write lock was held, all in all */
+};
+
+/* What status shows besides; apart, for committer_look() is called in every turn of the loop. */
+struct committer_measures {
+    struct histogram groups; /* jobs in a committed transaction */
+    struct duty lock;        /* the write lock was held */
+    uint64_t checkpoints[STORE_CHECKPOINTED];
+    uint64_t split; /* groups that were committed one by one, for one row was refused (C4) */
 };
 
 /* Starts the thread on STORE, which it uses alone until committer_destroy() (borrowed). NULL when
@@ -86,9 +96,13 @@ int committer_fd(const struct committer *self);
 void committer_collect(struct committer *self, struct job_list *ret_done);
 /* True while it holds the write lock: what inotify says now is its own doing (C6). */
 bool committer_holds(const struct committer *self);
+/* Since when it has been in one transaction, or a checkpoint, of its own; 0: it is in none. Waiting
+ * for a lock that somebody else holds is none. */
+int64_t committer_busy_since(const struct committer *self);
 /* Jobs that wait or are being committed. */
 size_t committer_queued(struct committer *self);
 void committer_look(struct committer *self, struct committer_view *ret_view);
+void committer_measure(struct committer *self, struct committer_measures *ret_measures);
 const char *committer_state_name(enum committer_state state);
 
 #endif

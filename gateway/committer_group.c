@@ -1,6 +1,7 @@
 #include "gateway/committer_inside.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "adapters/host/clock.h"
 #include "gateway/job_write.h"
@@ -27,6 +28,9 @@ static int commit(struct committer *self)
     int error = store_commit(self->store);
 
     for (int tries = 1; error == BRIDGE_BUSY && tries < COMMIT_TRIES; tries++) {
+        pthread_mutex_lock(&self->mutex);
+        self->view.busy++;
+        pthread_mutex_unlock(&self->mutex);
         if (!committer_rest(self, COMMIT_PAUSE_US))
             break;
         error = store_commit(self->store);
@@ -64,11 +68,16 @@ bool committer_is_fatal(int error)
  */
 static int after_checkpoint(struct committer *self, int error)
 {
+    uint64_t tries = 0;
+
     if (error)
         keep_words(self);
+    for (int how = 0; how < STORE_CHECKPOINTED; how++)
+        tries += self->checkpoints.ended[how];
     pthread_mutex_lock(&self->mutex);
-    self->view.checkpoints = self->checkpoints.done;
-    self->view.checkpoints_partial = self->checkpoints.partial;
+    memcpy(self->measures.checkpoints, self->checkpoints.ended, sizeof self->checkpoints.ended);
+    self->view.checkpoints = tries;
+    self->view.checkpoints_partial = tries - self->checkpoints.ended[STORE_CHECKPOINT_COMPLETE];
     self->view.wal_frames = store_wal_frames(self->store);
     pthread_mutex_unlock(&self->mutex);
     return committer_is_fatal(error) ? error : BRIDGE_OK;
@@ -83,6 +92,7 @@ static void leave_alone(struct committer *self, int64_t start_us)
         start_us + held_us + held_us * (100 - (int64_t)self->config.duty) / self->config.duty;
     pthread_mutex_lock(&self->mutex);
     self->view.held_us += held_us;
+    duty_add(&self->measures.lock, start_us, start_us + held_us);
     pthread_mutex_unlock(&self->mutex);
 }
 
@@ -103,8 +113,10 @@ int committer_try(struct committer *self, struct job_list *group)
 
     committer_reach(self, POINT_BEFORE_BEGIN);
     start_us = clock_mono_us();
+    atomic_store(&self->busy_since_us, start_us);
     error = store_begin(self->store, clock_utc_us());
     if (error) {
+        atomic_store(&self->busy_since_us, 0);
         keep_words(self);
         return error;
     }
@@ -116,12 +128,16 @@ int committer_try(struct committer *self, struct job_list *group)
             after_checkpoint(self, checkpoints_after_commit(&self->checkpoints, self->store));
     }
     atomic_store(&self->holds, false);
+    atomic_store(&self->busy_since_us, 0);
     leave_alone(self, start_us);
     if (error)
         committer_ring(self); /* as the report of a commit will */
     pthread_mutex_lock(&self->mutex);
-    self->view.groups += !error;
-    self->view.jobs += error ? 0 : ends_in(group);
+    if (!error) {
+        self->view.groups++;
+        self->view.jobs += ends_in(group);
+        histogram_add(&self->measures.groups, (int64_t)group->count);
+    }
     pthread_mutex_unlock(&self->mutex);
     return error;
 }
@@ -132,10 +148,12 @@ void committer_tidy(struct committer *self)
 
     if (start_us < self->checkpoints.due_us)
         return;
+    atomic_store(&self->busy_since_us, start_us);
     atomic_store(&self->holds, true);
     self->checkpoint_error =
         after_checkpoint(self, checkpoints_when_idle(&self->checkpoints, self->store));
     atomic_store(&self->holds, false);
+    atomic_store(&self->busy_since_us, 0);
     leave_alone(self, start_us);
     committer_ring(self); /* C6 */
 }

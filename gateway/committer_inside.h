@@ -14,13 +14,15 @@ struct committer {
     pthread_t thread;
     int event_fd;
     atomic_bool holds;
-    pthread_mutex_t mutex;  /* guards all below */
-    pthread_cond_t changed; /* todo, stop or abandon has changed; on CLOCK_MONOTONIC */
+    _Atomic int64_t busy_since_us; /* 0: in no transaction */
+    pthread_mutex_t mutex;         /* guards all below */
+    pthread_cond_t changed;        /* todo, stop or abandon has changed; on CLOCK_MONOTONIC */
     struct job_list todo, done;
     bool waits;   /* the thread waits for todo */
     bool stop;    /* end when todo is empty */
     bool abandon; /* end now */
     struct committer_view view;
+    struct committer_measures measures;
     size_t in_hand; /* jobs of the group being committed */
     /* the thread's own */
     int64_t free_at_us;   /* C2: no lock before */

@@ -10,13 +10,9 @@
 #include "proto/buffer.h"
 #include "proto/message.h"
 
-#define SECOND 1000000LL
-
-#define OWN "service." /* in front of a service's own setting */
-
 static int read_choice(const struct key *key, const char *value, int64_t *ret_number)
 {
-    const char *word = key->choices;
+    const char *word = key->words;
 
     for (int64_t place = 0; word; place++) {
         size_t size = strcspn(word, "|");
@@ -52,13 +48,29 @@ static int read_number(const struct key *key, const char *value, int64_t *ret_nu
     return 0;
 }
 
+static int append(struct config_list *list, const char *value)
+{
+    char *copy;
+
+    if (list->count == CONFIG_LIST)
+        return -E2BIG;
+    copy = memory_new(strlen(value) + 1);
+    memcpy(copy, value, strlen(value) + 1);
+    list->item[list->count++] = copy;
+    return 0;
+}
+
+/* Returns 0, -1 for a bad value, or -E2BIG. */
 static int put(struct config *self, const struct key *key, const char *value)
 {
     char *at = (char *)self + key->offset;
+    bool sized = strlen(value) >= (size_t)key->min && strlen(value) <= (size_t)key->max;
     int64_t number;
 
+    if (key->type == LIST)
+        return sized ? append((struct config_list *)(void *)at, value) : -1;
     if (key->type == TEXT) {
-        if (strlen(value) < (size_t)key->min || strlen(value) > (size_t)key->max)
+        if (!sized || (key->words && read_choice(key, value, &number) < 0))
             return -1;
         memset(at, 0, (size_t)key->max + 1);
         memcpy(at, value, strlen(value));
@@ -109,41 +121,47 @@ void config_init(struct config *self)
 {
     memset(self, 0, sizeof *self);
     for (size_t i = 0; i < config_key_count; i++) {
-        int bad = put(self, &config_keys[i], config_keys[i].initial);
+        bool none = config_keys[i].type == LIST;
+        int bad = none ? 0 : put(self, &config_keys[i], config_keys[i].initial);
         assert(!bad);
         (void)bad;
     }
 }
 
+static void clear(struct config *self, const struct key *key)
+{
+    struct config_list *list = (struct config_list *)(void *)((char *)self + key->offset);
+
+    for (size_t i = 0; i < list->count; i++)
+        free(list->item[i]);
+    list->count = 0;
+}
+
 void config_done(struct config *self)
 {
+    for (size_t i = 0; i < config_key_count; i++)
+        if (config_keys[i].type == LIST)
+            clear(self, &config_keys[i]);
     free(self->own);
     self->own = NULL;
     self->own_count = 0;
 }
 
-/* The range of a key as a person writes it. */
-static void print_range(const struct key *key, char *text, size_t size)
+/* Of WORD and the names of keys, the nearest that is nearer than *LEAST, which is then how near it
+ * is; ONE_SERVICE: of those that a service can have. */
+static const char *nearest(const char *word, bool one_service, size_t *least)
 {
-    if (key->type == CHOICE)
-        snprintf(text, size, "%s", key->choices);
-    else if (key->type == DURATION)
-        snprintf(text, size, "a duration from %lldms to %llds, such as 500ms, 10s, 5m or 2h",
-                 (long long)(key->min / 1000), (long long)(key->max / SECOND));
-    else if (key->type == NUMBER)
-        snprintf(text, size, "a number from %lld to %lld", (long long)key->min,
-                 (long long)key->max);
-    else
-        snprintf(text, size, "text of %lld to %lld bytes", (long long)key->min,
-                 (long long)key->max);
-}
+    const char *best = NULL;
 
-static const char *nearest(const char *word)
-{
-    for (size_t i = 0; i < config_key_count; i++)
-        if (cli_is_near(word, config_keys[i].name))
-            return config_keys[i].name;
-    return NULL;
+    for (size_t i = 0; i < config_key_count; i++) {
+        size_t distance = cli_distance(word, config_keys[i].name);
+        if ((one_service && config_keys[i].change != RULE) || distance >= *least ||
+            !cli_is_near(word, config_keys[i].name))
+            continue;
+        best = config_keys[i].name;
+        *least = distance;
+    }
+    return best;
 }
 
 static const struct key *find(const char *name)
@@ -158,7 +176,7 @@ static const struct key *find(const char *name)
  * that a service can have. */
 static const struct key *find_own(const char *name, struct span *ret_service)
 {
-    const char *rest = name + strlen(OWN);
+    const char *rest = name + strlen(CONFIG_OWN_PREFIX);
     size_t size = strlen(rest);
 
     for (size_t i = 0; i < config_key_count; i++) {
@@ -173,32 +191,73 @@ static const struct key *find_own(const char *name, struct span *ret_service)
     return NULL;
 }
 
-/* Sets one key from text. Returns 0, or -1 and one sentence in RET_ERROR. */
-static int set(struct config *self, const char *name, const char *value,
+/* Says that there is no key NAME, and which one is near. */
+static void explain_unknown(const char *name, char ret_error[CONFIG_ERROR_SIZE])
+{
+    bool own = strncmp(name, CONFIG_OWN_PREFIX, strlen(CONFIG_OWN_PREFIX)) == 0;
+    size_t least = SIZE_MAX;
+    const char *near = nearest(name, false, &least), *tail = own ? strchr(name, '.') : NULL;
+    const struct key *general = NULL;
+    int kept = 0; /* bytes of NAME in front of what is near */
+
+    /* a service's name may have dots in it, and so may a key's: what is near tells which one it is
+     */
+    while (tail && (tail = strchr(tail + 1, '.'))) {
+        const char *nearer = nearest(tail + 1, true, &least);
+        const struct key *key = find(tail + 1);
+        if (key && key->change != RULE)
+            general = key;
+        if (nearer) {
+            near = nearer;
+            kept = (int)(tail + 1 - name);
+        }
+    }
+    if (general)
+        snprintf(ret_error, CONFIG_ERROR_SIZE,
+                 "there is no key \"%.120s\": %s is the same for all services", name,
+                 general->name);
+    else if (near && kept < LIMIT_SERVICE)
+        snprintf(ret_error, CONFIG_ERROR_SIZE, "there is no key \"%.60s\"; did you mean %.*s%s?",
+                 name, kept, name, near);
+    else
+        snprintf(ret_error, CONFIG_ERROR_SIZE,
+                 "there is no key \"%.60s\" (serve --print-config lists them)", name);
+}
+
+int config_set(struct config *self, const char *name, const char *value,
                char ret_error[CONFIG_ERROR_SIZE])
 {
-    bool own = strncmp(name, OWN, strlen(OWN)) == 0 && !find(name);
+    bool own = strncmp(name, CONFIG_OWN_PREFIX, strlen(CONFIG_OWN_PREFIX)) == 0 && !find(name);
     struct span service = {NULL, 0};
     const struct key *key = own ? find_own(name, &service) : find(name);
-    const char *near = nearest(name);
-    char range[100];
+    char range[CONFIG_RANGE_SIZE];
     int error;
 
     if (!key) {
-        snprintf(ret_error, CONFIG_ERROR_SIZE, "there is no key \"%.60s\"%s%s%s", name,
-                 near ? "; did you mean " : " (serve --print-config lists them)", near ? near : "",
-                 near ? "?" : "");
+        explain_unknown(name, ret_error);
         return -1;
     }
     error = own ? put_own(self, service, key, value) : put(self, key, value);
-    if (error == -E2BIG) {
+    if (error == -E2BIG && own) {
         snprintf(ret_error, CONFIG_ERROR_SIZE, "more than %d settings of single services",
                  CONFIG_OWN);
+    } else if (error == -E2BIG) {
+        snprintf(ret_error, CONFIG_ERROR_SIZE, "%s is given more than %d times", key->name,
+                 CONFIG_LIST);
     } else if (error) {
-        print_range(key, range, sizeof range);
-        snprintf(ret_error, CONFIG_ERROR_SIZE, "%.120s is %s, not \"%.60s\"", name, range, value);
+        config_range(key, range);
+        snprintf(ret_error, CONFIG_ERROR_SIZE, "%.120s is %s%s, not \"%.60s\"", name, range,
+                 key->type == DURATION ? ", such as 500ms, 10s, 5m or 2h" : "", value);
     }
     return error ? -1 : 0;
+}
+
+void config_unset(struct config *self, const char *name)
+{
+    const struct key *key = find(name);
+
+    if (key && key->type == LIST)
+        clear(self, key);
 }
 
 int config_set_word(struct config *self, const char *word, char ret_error[CONFIG_ERROR_SIZE])
@@ -211,7 +270,7 @@ int config_set_word(struct config *self, const char *word, char ret_error[CONFIG
         return -1;
     }
     snprintf(key, sizeof key, "%.*s", (int)(equals - word), word);
-    return set(self, key, equals + 1, ret_error);
+    return config_set(self, key, equals + 1, ret_error);
 }
 
 /* Sets every leaf below NODE; PREFIX is the path to it. */
@@ -223,7 +282,7 @@ static int load_tree(struct config *self, zconfig_t *node, const char *prefix,
         const char *value = zconfig_value(child);
 
         snprintf(path, sizeof path, "%s%s%s", prefix, *prefix ? "." : "", zconfig_name(child));
-        if ((*value || !zconfig_child(child)) && set(self, path, value, ret_error) < 0)
+        if ((*value || !zconfig_child(child)) && config_set(self, path, value, ret_error) < 0)
             return -1;
         if (load_tree(self, child, path, ret_error) < 0)
             return -1;
@@ -274,66 +333,4 @@ int config_load(struct config *self, const char *path, char ret_error[CONFIG_ERR
     zconfig_destroy(&root);
     buffer_done(&text);
     return result;
-}
-
-static void print_number(const struct key *key, int64_t number)
-{
-    const char *word = key->choices;
-
-    if (key->type == CHOICE) {
-        for (int64_t i = 0; i < number; i++)
-            word += strcspn(word, "|") + 1;
-        printf("%.*s\n", (int)strcspn(word, "|"), word);
-    } else if (key->type == NUMBER) {
-        printf("%lld\n", (long long)number);
-    } else if (number % SECOND == 0) {
-        printf("%llds\n", (long long)(number / SECOND));
-    } else {
-        printf("%lldms\n", (long long)(number / 1000));
-    }
-}
-
-static int64_t number_of(const struct config *self, const struct key *key)
-{
-    int64_t number;
-
-    memcpy(&number, (const char *)self + key->offset, sizeof number);
-    return number;
-}
-
-/* A text as ZPL reads it back. */
-static void print_text(const char *text)
-{
-    char quote = strchr(text, '"') ? '\'' : '"';
-
-    printf("%c%s%c\n", quote, text, quote);
-}
-
-/* True when NAME can be part of a key in a ZPL file. */
-static bool is_zpl_name(const char *name)
-{
-    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-                                  "$-_@.&+/";
-
-    return name[strspn(name, allowed)] == '\0';
-}
-
-void config_print(const struct config *self)
-{
-    for (size_t i = 0; i < config_key_count; i++) {
-        printf("# %s (default %s)%s\n", config_keys[i].reason, config_keys[i].initial,
-               config_keys[i].change == RULE   ? "; also service.NAME.KEY; SIGHUP reloads it"
-               : config_keys[i].change == LIVE ? "; SIGHUP reloads it"
-                                               : "");
-        printf("%s = ", config_keys[i].name);
-        if (config_keys[i].type == TEXT)
-            print_text((const char *)self + config_keys[i].offset);
-        else
-            print_number(&config_keys[i], number_of(self, &config_keys[i]));
-    }
-    for (size_t i = 0; i < self->own_count; i++) {
-        printf("%s" OWN "%s.%s = ", is_zpl_name(self->own[i].service) ? "" : "# with --set only: ",
-               self->own[i].service, self->own[i].key->name);
-        print_number(self->own[i].key, self->own[i].value);
-    }
 }

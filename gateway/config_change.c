@@ -1,5 +1,6 @@
 #include "gateway/config_keys.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,42 +53,112 @@ void config_rulebook(const struct config *self, struct rulebook *ret_rulebook)
 
 /* Changing. */
 
-static bool same_own(const struct config *a, const struct config *b)
+static size_t size_of(const struct key *key)
 {
-    if (a->own_count != b->own_count)
+    return key->type == LIST   ? sizeof(struct config_list)
+           : key->type == TEXT ? (size_t)key->max + 1
+                               : sizeof(int64_t);
+}
+
+static bool same(const struct config *a, const struct config *b, const struct key *key)
+{
+    const void *at = (const char *)a + key->offset, *bt = (const char *)b + key->offset;
+    const struct config_list *x = at, *y = bt;
+
+    if (key->type != LIST)
+        return memcmp(at, bt, size_of(key)) == 0;
+    if (x->count != y->count)
         return false;
-    for (size_t i = 0; i < a->own_count; i++)
-        if (strcmp(a->own[i].service, b->own[i].service) != 0 || a->own[i].key != b->own[i].key ||
-            a->own[i].value != b->own[i].value)
+    for (size_t i = 0; i < x->count; i++)
+        if (strcmp(x->item[i], y->item[i]) != 0)
             return false;
     return true;
 }
 
-static size_t size_of(const struct key *key)
+static bool is_live(const struct key *key)
 {
-    return key->type == TEXT ? (size_t)key->max + 1 : sizeof(int64_t);
+    return key->change == LIVE || key->change == RULE;
+}
+
+static const struct config_own *find_own(const struct config *self, const struct config_own *as)
+{
+    for (size_t i = 0; i < self->own_count; i++)
+        if (self->own[i].key == as->key && strcmp(self->own[i].service, as->service) == 0)
+            return &self->own[i];
+    return NULL;
+}
+
+/* The value that holds in SELF for the service and key of AS: its own, or that of all services. */
+static void own_value(const struct config *self, const struct config_own *as,
+                      char ret_text[CONFIG_VALUE_SIZE])
+{
+    const struct config_own *own = find_own(self, as);
+
+    if (own)
+        config_number_text(own->key, own->value, ret_text);
+    else
+        config_value(self, as->key, ret_text);
+}
+
+/* Tells of the services' own settings of A that are not the same in B. SWAPPED: A is what holds
+ * from now on, and what both have was told already. */
+static void compare_own(const struct config *a, const struct config *b, bool swapped,
+                        config_see_fn *see, void *context)
+{
+    char name[LIMIT_SERVICE + 64], was[CONFIG_VALUE_SIZE], now[CONFIG_VALUE_SIZE];
+
+    for (size_t i = 0; i < a->own_count; i++) {
+        const struct config_own *own = &a->own[i], *other = find_own(b, own);
+        if (other && (swapped || other->value == own->value))
+            continue; /* told already, or the same */
+        snprintf(name, sizeof name, CONFIG_OWN_PREFIX "%s.%s", own->service, own->key->name);
+        own_value(swapped ? b : a, own, was);
+        own_value(swapped ? a : b, own, now);
+        see(context, &(struct config_change){name, true, was, now});
+    }
 }
 
 void config_compare(const struct config *a, const struct config *b, config_see_fn *see,
                     void *context)
 {
-    for (size_t i = 0; i < config_key_count; i++)
-        if (memcmp((const char *)a + config_keys[i].offset, (const char *)b + config_keys[i].offset,
-                   size_of(&config_keys[i])) != 0)
-            see(context, config_keys[i].name, config_keys[i].change != AT_RESTART);
-    if (!same_own(a, b))
-        see(context, "service", true);
+    char was[CONFIG_VALUE_SIZE], now[CONFIG_VALUE_SIZE];
+
+    for (size_t i = 0; i < config_key_count; i++) {
+        const struct key *key = &config_keys[i];
+        if (same(a, b, key))
+            continue;
+        config_value(a, key, was);
+        config_value(b, key, now);
+        see(context, &(struct config_change){key->name, is_live(key), was, now});
+    }
+    compare_own(a, b, false, see, context);
+    compare_own(b, a, true, see, context);
 }
 
 void config_take_live(struct config *self, const struct config *from)
 {
     for (size_t i = 0; i < config_key_count; i++)
-        if (config_keys[i].change != AT_RESTART)
+        if (is_live(&config_keys[i]))
             memcpy((char *)self + config_keys[i].offset, (const char *)from + config_keys[i].offset,
                    size_of(&config_keys[i]));
-    config_done(self);
+    free(self->own);
     self->own_count = from->own_count;
     self->own = memory_zero(from->own_count + 1, sizeof *self->own);
     for (size_t i = 0; i < from->own_count; i++)
         self->own[i] = from->own[i];
+}
+
+void config_swap_options(struct config *a, struct config *b)
+{
+    char piece[sizeof(struct config)];
+
+    for (size_t i = 0; i < config_key_count; i++) {
+        const struct key *key = &config_keys[i];
+        char *at = (char *)a + key->offset, *bt = (char *)b + key->offset;
+        if (key->change != FLAG)
+            continue;
+        memcpy(piece, at, size_of(key));
+        memcpy(at, bt, size_of(key));
+        memcpy(bt, piece, size_of(key));
+    }
 }

@@ -1,16 +1,19 @@
 #include "gateway/config_keys.h"
 
+#include "gateway/log.h"
+
 #define SECOND 1000000LL
 #define DAY (86400 * SECOND)
+#define YES_NO "off|on"
 #define AT(member) offsetof(struct config, member)
 
 const struct key config_keys[] = {
-    {"commit.duty", NUMBER, AT_RESTART, AT(commit_duty), "50", 1, 100, NULL,
+    {"commit.duty", NUMBER, AT_RESTART, AT(commit_duty), "50", 1, 100, "percent",
      "percent of the time that commits may hold the write lock: the rest is for the bridge's "
      "writers"},
-    {"commit.group", NUMBER, AT_RESTART, AT(commit_group), "1000", 1, 100000, NULL,
+    {"commit.group", NUMBER, AT_RESTART, AT(commit_group), "1000", 1, 100000, "replies",
      "replies in one transaction at most"},
-    {"commit.queue", NUMBER, AT_RESTART, AT(commit_queue), "10000", 1, 1000000, NULL,
+    {"commit.queue", NUMBER, AT_RESTART, AT(commit_queue), "10000", 1, 1000000, "queries",
      "queries in flight or waiting for their commit; at this bound dispatch stops"},
     {"lease", DURATION, RULE, AT(lease_us), "10m", SECOND / 10, DAY, NULL,
      "how long a worker without heartbeats may keep a query"},
@@ -21,13 +24,13 @@ const struct key config_keys[] = {
      "how long an attempt may last, heartbeats or not; a partial answer begins that time anew"},
     {"attempt.hard_max", DURATION, RULE, AT(attempt_hard_max_us), "4h", SECOND / 10, 7 * DAY, NULL,
      "how long an attempt may last whatever comes of it"},
-    {"attempts", NUMBER, RULE, AT(attempts), "5", 1, 1000, NULL,
+    {"attempts", NUMBER, RULE, AT(attempts), "5", 1, 1000, "attempts",
      "failed attempts after which a query is dead"},
     {"backoff.first", DURATION, RULE, AT(backoff_first_us), "1s", 1000, 3600 * SECOND, NULL,
      "pause after the first failed attempt; doubles with each"},
     {"backoff.max", DURATION, RULE, AT(backoff_max_us), "60s", 1000, DAY, NULL,
      "the longest pause between attempts"},
-    {"backlog.window", NUMBER, RULE, AT(window), "10000", 1, 1000000, NULL,
+    {"backlog.window", NUMBER, RULE, AT(window), "10000", 1, 1000000, "queries",
      "queries of a service that wait in memory; the others wait in the file"},
     {"order", CHOICE, RULE, AT(order), "fair", 0, 0, "fair|fifo|conversation",
      "fair: conversations take turns; fifo: as they came; conversation: one in flight for each"},
@@ -53,7 +56,7 @@ const struct key config_keys[] = {
     {"park.after", DURATION, AT_RESTART, AT(park_after_us), "60s", SECOND / 10, DAY, NULL,
      "an unanswered query that was seen so long ago is listed for the next start, and looked at "
      "again"},
-    {"client.window", NUMBER, LIVE, AT(client_window), "100", 1, 10000, NULL,
+    {"client.window", NUMBER, LIVE, AT(client_window), "100", 1, 10000, "requests",
      "requests of one client connection that are worked on at once; the others wait"},
     {"client.coalesce", DURATION, LIVE, AT(client_coalesce_us), "10m", 0, DAY, NULL,
      "for so long the same request, sent again after its asker has gone, is not asked twice"},
@@ -67,6 +70,33 @@ const struct key config_keys[] = {
      "how long dead queries are listed"},
     {"retention.audit", DURATION, LIVE, AT(audit_us), "2160h", SECOND, 3650 * DAY, NULL,
      "how long the gateway's own audit rows are kept"},
+    {"gate", LIST, FLAG, AT(gates), "", 0, CONFIG_PATH_SIZE - 1, NULL,
+     "one more gate for workers and clients: ipc://PATH or tcp://ADDRESS:PORT"},
+    {"events", LIST, FLAG, AT(events), "", 0, CONFIG_PATH_SIZE - 1, NULL,
+     "one more endpoint where observers can listen"},
+    {"rep", LIST, FLAG, AT(reps), "", 0, CONFIG_PATH_SIZE - 1, NULL,
+     "one more worker to connect to, a REP socket: ENDPOINT or ENDPOINT,service=NAME"},
+    {"work", LIST, FLAG, AT(works), "", 0, 65536, NULL,
+     "a worker to keep running beside the gateway: what would stand behind tailgate work --db "
+     "FILE"},
+    {"http", TEXT, FLAG, AT(http), "", 0, CONFIG_PATH_SIZE - 1, NULL,
+     "where to serve HTTP beside the gateway: 127.0.0.1:PORT or unix:PATH"},
+    {"http.tokens", TEXT, FLAG, AT(http_tokens), "", 0, CONFIG_PATH_SIZE - 1, NULL,
+     "the file of HTTP's tokens, without which it is for this host only"},
+    {"http.rate", TEXT, FLAG, AT(http_rate), "", 0, CONFIG_RATE_SIZE - 1, NULL,
+     "queries that each session may ask over HTTP: MIN/HOUR/DAY; without it 10/100/500"},
+    {"curve", TEXT, FLAG, AT(curve), "", 0, CONFIG_PATH_SIZE - 1, NULL,
+     "the folder of keys that tcp endpoints demand (tailgate keygen --gateway)"},
+    {"insecure", CHOICE, FLAG, AT(insecure), "off", 0, 0, YES_NO,
+     "whether endpoints beyond loopback may be without keys"},
+    {"standby", CHOICE, FLAG, AT(standby), "off", 0, 0, YES_NO,
+     "whether to wait while another gateway serves the database"},
+    {"backlog", TEXT, FLAG, AT(backlog), "serve", 1, CONFIG_WORD_SIZE - 1, "serve|skip",
+     "what to do with unread queries that are there at the first start"},
+    {"log.format", TEXT, FLAG, AT(log_format), "auto", 1, CONFIG_WORD_SIZE - 1, LOG_FORMATS,
+     "how log lines look"},
+    {"log.level", TEXT, FLAG, AT(log_level), "info", 1, CONFIG_WORD_SIZE - 1,
+     "error|warn|info|debug", "what is logged: this and what is worse"},
 };
 
 const size_t config_key_count = sizeof config_keys / sizeof config_keys[0];

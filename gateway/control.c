@@ -5,6 +5,7 @@
 #include "gateway/builtin.h"
 
 #include "gateway/log.h"
+#include "gateway/sender.h"
 #include "proto/jtext.h"
 #include "proto/pack.h"
 
@@ -42,10 +43,12 @@ static enum builtin on_status(struct server *self, int64_t now_us, const struct 
     return BUILTIN_ANSWERED;
 }
 
-static enum builtin set_paused(struct server *self, int64_t now_us, struct span service, bool on,
-                               struct buffer *ret_packed)
+static enum builtin set_paused(struct server *self, int64_t now_us, const struct asking *asking,
+                               bool on, struct buffer *ret_packed)
 {
     struct event event = {.kind = EVENT_PAUSE};
+    struct span service = builtin_word(asking);
+    struct identity by;
     uint64_t refused = self->stats.count[STAT_REFUSED_FULL];
 
     if (service.size && (!message_service_ok(service) || span_is(service, SERVICE_ALL))) {
@@ -60,9 +63,10 @@ static enum builtin set_paused(struct server *self, int64_t now_us, struct span 
         requests_error("no room for another service: try again later", ret_packed);
         return BUILTIN_ANSWERED;
     }
-    announce_gateway(self, now_us, on ? "gateway/paused" : "gateway/resumed",
-                     on ? "somebody has paused it" : "somebody has resumed it",
-                     service.size ? service : span_str(SERVICE_ALL), 0);
+    sender_identify(self, asking->peer, &by);
+    announce_control(self, now_us, on ? "gateway/paused" : "gateway/resumed",
+                     on ? "somebody has paused it" : "somebody has resumed it", &by,
+                     service.size ? service : span_str(SERVICE_ALL));
     log_event(LOG_WARN, on ? "paused" : "resumed",
               LOG_SPAN("service", service.size ? service : span_str(SERVICE_ALL)),
               LOG_STR("say", on ? "nothing of it is dispatched until somebody resumes it"
@@ -74,13 +78,13 @@ static enum builtin set_paused(struct server *self, int64_t now_us, struct span 
 static enum builtin on_pause(struct server *self, int64_t now_us, const struct asking *asking,
                              struct buffer *ret_packed)
 {
-    return set_paused(self, now_us, builtin_word(asking), true, ret_packed);
+    return set_paused(self, now_us, asking, true, ret_packed);
 }
 
 static enum builtin on_resume(struct server *self, int64_t now_us, const struct asking *asking,
                               struct buffer *ret_packed)
 {
-    return set_paused(self, now_us, builtin_word(asking), false, ret_packed);
+    return set_paused(self, now_us, asking, false, ret_packed);
 }
 
 static enum builtin on_drain(struct server *self, int64_t now_us, const struct asking *asking,
@@ -105,7 +109,10 @@ static enum builtin on_rescan(struct server *self, int64_t now_us, const struct 
 }
 
 const struct builtin_service builtin_of_control[] = {
-    {"tailgate.status", false, on_status}, {"tailgate.pause", true, on_pause},
-    {"tailgate.resume", true, on_resume},  {"tailgate.drain", true, on_drain},
-    {"tailgate.rescan", true, on_rescan},  {NULL, false, NULL},
+    {"tailgate.status", RIGHT_STATUS, false, on_status},
+    {"tailgate.pause", RIGHT_CONTROL, true, on_pause},
+    {"tailgate.resume", RIGHT_CONTROL, true, on_resume},
+    {"tailgate.drain", RIGHT_CONTROL, true, on_drain},
+    {"tailgate.rescan", RIGHT_CONTROL, true, on_rescan},
+    {0},
 };

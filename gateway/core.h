@@ -67,6 +67,9 @@ void failures_fail(struct dispatch *self, int64_t now_us, struct flight *flight,
 /* WORKER has given FLIGHT back. */
 void failures_return(struct dispatch *self, int64_t now_us, struct flight *flight,
                      const struct worker *worker, struct span reason);
+/* The worker of LEASE does not have it any more: its attempt has failed, if it is the current one
+ * and had begun. Frees it. */
+void failures_drop(struct dispatch *self, int64_t now_us, struct lease *lease, const char *reason);
 /* WORKER is gone, or given up: its current attempts have failed, and it is forgotten. TELL: it gets
  * a DISCONNECT. */
 void failures_lose(struct dispatch *self, int64_t now_us, struct worker *worker, const char *reason,
@@ -89,6 +92,9 @@ void holds_restore(struct dispatch *self, int64_t now_us, const struct event *ev
 void holds_release(struct dispatch *self, int64_t now_us, const struct event *event);
 /* FLIGHT has waited long enough for its worker. */
 void holds_expire(struct dispatch *self, int64_t now_us, struct flight *flight);
+/* WORKER registers again with EVENT: what it does not name in `holding` has failed. */
+void holds_part(struct dispatch *self, int64_t now_us, const struct event *event,
+                struct worker *worker, const char *reason);
 /* WORKER has registered with EVENT: it gets the leases that it still holds, and what it held and
  * does not hold any more is released. */
 void holds_adopt(struct dispatch *self, int64_t now_us, const struct event *event,

@@ -1,6 +1,7 @@
 #include "gateway/core.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "proto/buffer.h"
@@ -81,14 +82,33 @@ static void on_query(struct dispatch *self, int64_t now_us, const struct event *
     pending_release(self->pending, service);
 }
 
+/* WORKER, as EVENT says it is from now on; NULL: there is no room for that, and it is gone. */
+static struct worker *register_again(struct dispatch *self, int64_t now_us,
+                                     const struct event *event, struct worker *worker)
+{
+    static const char reason[] = "registered again";
+    struct action *left;
+
+    holds_part(self, now_us, event, worker, reason);
+    left = actions_add_worker(self->actions, ACTION_LEFT, worker);
+    snprintf(left->reason, sizeof left->reason, "%s", reason);
+    if (workers_again(self->workers, now_us, worker, event->ready.protocol, event->ready.envelope,
+                      event->ready.service, event->ready.options))
+        return worker;
+    while (worker->leases)
+        failures_drop(self, now_us, worker->leases, reason);
+    workers_remove(self->workers, now_us, worker);
+    return NULL;
+}
+
 static void on_ready(struct dispatch *self, int64_t now_us, const struct event *event)
 {
     struct worker *worker = workers_find(self->workers, event->ready.peer);
 
-    if (worker)
-        failures_lose(self, now_us, worker, "registered again", false);
-    worker = workers_add(self->workers, now_us, event->ready.peer, event->ready.protocol,
-                         event->ready.envelope, event->ready.service, event->ready.options);
+    worker = worker
+                 ? register_again(self, now_us, event, worker)
+                 : workers_add(self->workers, now_us, event->ready.peer, event->ready.protocol,
+                               event->ready.envelope, event->ready.service, event->ready.options);
     if (!worker) {
         struct action *action = actions_add(self->actions, ACTION_REFUSED);
         action->refusal = REFUSED_FULL;
@@ -97,6 +117,8 @@ static void on_ready(struct dispatch *self, int64_t now_us, const struct event *
         return;
     }
     worker->pid = event->ready.pid;
+    if (event->ready.verified)
+        worker->verified = *event->ready.verified;
     actions_add_worker(self->actions, ACTION_JOINED, worker);
     holds_adopt(self, now_us, event, worker);
     handout_worker(self, now_us, worker);
@@ -209,6 +231,10 @@ static void on_heartbeat(struct dispatch *self, int64_t now_us, const struct eve
     if (!worker)
         return;
     workers_heard(self->workers, worker, now_us);
+    if (event->heartbeat.resized) {
+        worker->options.slots = event->heartbeat.slots;
+        workers_used(self->workers, worker);
+    }
     if (worker->idle)
         handout_worker(self, now_us, worker);
 }
@@ -377,6 +403,19 @@ enum dispatch_place dispatch_where(const struct dispatch *self, int64_t id, bool
     if (flight->state == FLIGHT_LEASED)
         return PLACE_LEASED;
     return flight->state == FLIGHT_COMMITTING ? PLACE_COMMITTING : PLACE_WAITS;
+}
+
+bool dispatch_live(const struct dispatch *self, int64_t id, struct dispatch_live *ret_live)
+{
+    const struct flight *flight = inflight_find(self->inflight, id);
+
+    if (!flight || !flight->lease)
+        return false;
+    memcpy(ret_live->worker, flight->lease->worker->options.name, sizeof ret_live->worker);
+    ret_live->attempt = flight->attempt;
+    ret_live->since_us = flight->leased_us;
+    ret_live->deadline_us = flight->lease->deadline_us;
+    return true;
 }
 
 bool dispatch_paused(const struct dispatch *self)

@@ -37,8 +37,9 @@
  *  D8. After a restart, what was in a worker's hands (EVENT_RESTORE) is given to nobody else until
  *      its time, or until its worker is known to be gone or to work on something else. A worker
  *      that says it still has it (READY's `holding`) gets its lease back; so does a worker that
- *      was lost and comes again. The attempt goes on, and its time with it (D4). Where
- *      `attempt_max` is over already, partials may have renewed it, which nobody knows any more:
+ *      was lost and comes again, on another connection or, with another READY, on the same one:
+ *      only what that does not name has failed. The attempt goes on, and its time with it (D4).
+ * Where `attempt_max` is over already, partials may have renewed it, which nobody knows any more:
  *      it has `grace` for the next one.
  *
  *  D9. A query that waits here can be withdrawn (EVENT_WITHDRAW), for a worker or after a failure
@@ -145,12 +146,15 @@ struct event {
             const struct envelope *envelope;
             struct span service; /* 1 to LIMIT_SERVICE bytes; SERVICE_ALL for all */
             const struct worker_options *options;
-            int64_t pid; /* of its process, where that is known; else 0 */
+            int64_t pid;                     /* of its process, where that is known; else 0 */
+            const struct identity *verified; /* who it is; NULL: nobody knows */
             const struct holding *holding;
             size_t holding_count;
         } ready;
         struct {
             const struct peer *peer;
+            bool resized; /* it takes SLOTS queries at once from now on */
+            uint32_t slots;
         } heartbeat;
         struct {
             const struct peer *peer;
@@ -243,6 +247,7 @@ struct action {
     enum refusal refusal;               /* REFUSED */
     char worker[LIMIT_WORKER_NAME + 1]; /* its name: what is about a query (the last one that had
                                          * it), JOINED, LEFT */
+    struct identity verified;           /* who that worker is; JOINED, LEFT, ADOPTED */
     char adapter[LIMIT_ADAPTER + 1]; /* of that worker while it is registered; "" when not said */
     char service[LIMIT_SERVICE + 1]; /* of the query, or of the worker */
     char reason[LIMIT_REASON + 1];   /* DEAD, RETRY, RETURNED, LEFT */
@@ -291,6 +296,14 @@ enum dispatch_place {
     PLACE_COMMITTING /* its end is decided */
 };
 enum dispatch_place dispatch_where(const struct dispatch *self, int64_t id, bool *ret_claimed);
+/* The attempt at a query that a worker has now; times are monotonic. */
+struct dispatch_live {
+    char worker[LIMIT_WORKER_NAME + 1];
+    uint32_t attempt;
+    int64_t since_us, deadline_us;
+};
+/* False when no worker has query ID. */
+bool dispatch_live(const struct dispatch *self, int64_t id, struct dispatch_live *ret_live);
 /* True when query ID of SERVICE, which is PLACE_UNKNOWN, waits in the file only: dispatch_refill()
  * brings it in its turn. */
 bool dispatch_is_beyond(const struct dispatch *self, struct span service, int64_t id);

@@ -8,7 +8,8 @@
 #include "proto/mdp.h"
 #include "proto/utf8.h"
 
-#define MESSAGES_AT_ONCE 200 /* from one door in one turn of the loop */
+#define MESSAGES_AT_ONCE 200          /* from one door in one turn of the loop */
+#define SAY_AGAIN_US INT64_C(1000000) /* between log lines about refused messages */
 
 void door_tell(struct server *self, const struct peer *peer, const struct envelope *envelope,
                const char *error)
@@ -40,6 +41,58 @@ void door_disconnect(struct server *self, const struct peer *peer, const struct 
     carry_send(self, peer, envelope, frame, mdp_write(version, &message, frame));
 }
 
+/* Rate-limited: whoever has a key may send as fast as it likes. */
+static void tell_refused(struct server *self, int64_t now_us, const struct gate_sender *sender,
+                         const struct allow_entry *entry, const char *why)
+{
+    uint64_t refused = self->stats.count[STAT_REFUSED_ROLES];
+
+    if (self->told_roles_us && now_us - self->told_roles_us < SAY_AGAIN_US)
+        return;
+    log_event(LOG_WARN, "refused-role", LOG_STR("key", sender->fingerprint),
+              LOG_STR("name", entry ? entry->name : ""), LOG_STR("address", sender->address),
+              LOG_INT("times", refused - self->told_roles), LOG_STR("say", why));
+    self->told_roles_us = now_us;
+    self->told_roles = refused;
+}
+
+const char *door_object(struct server *self, int64_t now_us, const struct peer *peer,
+                        enum right right, struct span service)
+{
+    const struct allow_entry *entry;
+    struct gate_sender sender;
+    const char *why;
+
+    if (peer->door >= DIAL_DOOR_FIRST || !gate_is_curve(self->gate, peer->door))
+        return NULL;
+    gate_sender(self->gate, peer->door, &self->set, &sender);
+    entry = sender.fingerprint[0] ? allow_find(self->allow, sender.fingerprint) : NULL;
+    why = rights_object(entry, right, service);
+    if (why) {
+        self->stats.count[STAT_REFUSED_ROLES]++;
+        tell_refused(self, now_us, &sender, entry, why);
+    }
+    return why;
+}
+
+const char *door_object_worker(struct server *self, int64_t now_us, const struct peer *peer,
+                               bool ready, struct span service)
+{
+    struct span all = span_str(SERVICE_ALL), any = span_str("");
+
+    return door_object(self, now_us, peer, RIGHT_WORK, !ready ? any : service.size ? service : all);
+}
+
+static void refuse_bare(struct server *self, int64_t now_us, const struct peer *peer,
+                        const struct envelope *envelope, const struct worker *worker,
+                        const char *why)
+{
+    if (worker)
+        hear_expel(self, now_us, peer, envelope, MDP_02, why);
+    else
+        door_tell(self, peer, envelope, why);
+}
+
 /* What a bare peer says: an opening, or a worker's answer. */
 static bool on_bare(struct server *self, int64_t now_us, const struct peer *peer,
                     const struct envelope *envelope, const struct span *frame, size_t count)
@@ -47,6 +100,7 @@ static bool on_bare(struct server *self, int64_t now_us, const struct peer *peer
     const struct worker *worker = dispatch_worker(self->dispatch, peer);
     bool answering = worker && worker->leases; /* whatever word its answer may be */
     struct opening opening;
+    const char *why;
 
     if (worker && worker_is_majordomo(worker->protocol)) {
         hear_expel(self, now_us, peer, envelope, door_version(worker->protocol),
@@ -54,13 +108,18 @@ static bool on_bare(struct server *self, int64_t now_us, const struct peer *peer
         return true;
     }
     opening_read(frame, count, &opening);
-    if (opening.kind == OPENING_READY)
-        return ready_feed(self, now_us, peer, WORKER_REQ, envelope, opening.service,
-                          opening.options);
     if (opening.kind == OPENING_ASK && !answering)
         return hear_ask(self, now_us, peer, envelope, &opening);
     if (opening.kind == OPENING_QUERY && !worker)
         return hear_query(self, now_us, peer, envelope, opening.body);
+    why = door_object_worker(self, now_us, peer, opening.kind == OPENING_READY, opening.service);
+    if (why) {
+        refuse_bare(self, now_us, peer, envelope, worker, why);
+        return true;
+    }
+    if (opening.kind == OPENING_READY)
+        return ready_feed(self, now_us, peer, WORKER_REQ, envelope, opening.service,
+                          opening.options);
     return hear_answer(self, now_us, peer, envelope, frame, count);
 }
 

@@ -105,22 +105,25 @@ void failures_recorded(struct dispatch *self, int64_t now_us, const struct event
         failures_resume(self, now_us, flight);
 }
 
+void failures_drop(struct dispatch *self, int64_t now_us, struct lease *lease, const char *reason)
+{
+    struct flight *flight = inflight_find(self->inflight, lease->id);
+    bool current = flight && flight->lease == lease;
+
+    if (current && lease->sent)
+        failures_fail(self, now_us, flight, lease->worker, span_str(reason), true);
+    else if (current)
+        failures_take_back(self, flight);
+    inflight_end_lease(self->inflight, lease);
+}
+
 void failures_lose(struct dispatch *self, int64_t now_us, struct worker *worker, const char *reason,
                    bool tell)
 {
     struct action *action;
 
-    while (worker->leases) {
-        struct lease *lease = worker->leases;
-        struct flight *flight = inflight_find(self->inflight, lease->id);
-        bool current = flight && flight->lease == lease;
-
-        if (current && lease->sent)
-            failures_fail(self, now_us, flight, worker, span_str(reason), true);
-        else if (current)
-            failures_take_back(self, flight);
-        inflight_end_lease(self->inflight, lease);
-    }
+    while (worker->leases)
+        failures_drop(self, now_us, worker->leases, reason);
     if (tell && worker_is_dismissed(worker->protocol)) {
         action = actions_add_worker(self->actions, ACTION_DISCONNECT, worker);
         action->envelope = worker->envelope;

@@ -1,6 +1,6 @@
 /* Frames of workers ──▶ events for the core. */
 #include "gateway/log.h"
-#include "gateway/server.h"
+#include "gateway/sender.h"
 #include "proto/mdp.h"
 #include "proto/utf8.h"
 
@@ -9,7 +9,8 @@ struct saying {
     const struct token *token; /* NULL: that of its only lease */
     const struct span *frame;
     size_t count;
-    bool raw; /* its address says that it was handed a client's own frames */
+    bool raw;              /* its address says that it was handed a client's own frames */
+    const struct via *via; /* who worked, where a relay passes it on; else NULL */
     bool partial;
     const struct answer *answer; /* where it was read already; else NULL */
 };
@@ -69,6 +70,7 @@ static void take_in_hand(struct server *self, const struct saying *saying, struc
 
     hand->frame = saying->frame;
     hand->count = saying->count;
+    hand->via = saying->via;
     hand->raw = saying->raw && hand->query.request && hand->query.majordomo;
     hand->answer = saying->answer ? saying->answer : read;
     if (hand->raw)
@@ -95,6 +97,7 @@ static bool feed(struct server *self, int64_t now_us, const struct peer *peer,
     buffer_init(&reason);
     buffer_init(&storage);
     memset(&hand->query, 0, sizeof hand->query);
+    sender_identify(self, peer, &hand->sender);
     event.answer.peer = peer;
     event.answer.row.found = error == BRIDGE_OK;
     if (event.answer.row.found) {
@@ -125,6 +128,17 @@ static bool feed(struct server *self, int64_t now_us, const struct peer *peer,
 
 /* Majordomo. */
 
+/* Takes the frame that a relay puts in front of an answer. Returns 0 or -1. */
+static int take_via(struct saying *saying, struct via *via)
+{
+    if (saying->count < 2 || via_read(saying->frame[0], via) < 0)
+        return -1;
+    saying->frame++;
+    saying->count--;
+    saying->via = via;
+    return 0;
+}
+
 static bool on_mdp_answer(struct server *self, int64_t now_us, const struct peer *peer,
                           const struct envelope *envelope, enum mdp_version version,
                           const struct mdp_message *message)
@@ -132,18 +146,25 @@ static bool on_mdp_answer(struct server *self, int64_t now_us, const struct peer
     struct saying saying = {.frame = message->body,
                             .count = message->body_count,
                             .partial = message->command == MDP_PARTIAL};
-    struct token token;
+    struct token_address address;
+    struct via via;
 
-    if (token_read_address(message->address, &token, &saying.raw) < 0) {
+    if (token_read_address(message->address, &address) < 0) {
         hear_expel(self, now_us, peer, envelope, version,
                    "the client address of its answer is not a token");
         return true;
     }
-    if (!hear_fits(message->body, message->body_count)) {
+    if (address.via && take_via(&saying, &via) < 0) {
+        hear_expel(self, now_us, peer, envelope, version,
+                   "what a relay says of its worker is not as WIRE.md says");
+        return true;
+    }
+    if (saying.count > LIMIT_BODY_FRAMES || !hear_fits(saying.frame, saying.count)) {
         hear_expel(self, now_us, peer, envelope, version, "its answer is too large");
         return true;
     }
-    saying.token = &token;
+    saying.raw = address.raw;
+    saying.token = &address.token;
     if (!feed(self, now_us, peer, NULL, &saying))
         return false;
     if (!dispatch_worker(self->dispatch, peer)) {
@@ -159,9 +180,15 @@ bool hear_majordomo(struct server *self, int64_t now_us, const struct peer *peer
 {
     struct event event = {.kind = EVENT_HEARTBEAT};
     struct mdp_message message;
+    const char *why;
 
     if (mdp_read(version, frame, count, &message) < 0 || message.command == MDP_REQUEST) {
         hear_expel(self, now_us, peer, envelope, version, "it sent a malformed Majordomo command");
+        return true;
+    }
+    why = door_object_worker(self, now_us, peer, message.command == MDP_READY, message.service);
+    if (why) {
+        hear_expel(self, now_us, peer, envelope, version, why);
         return true;
     }
     switch (message.command) {
@@ -183,6 +210,12 @@ bool hear_majordomo(struct server *self, int64_t now_us, const struct peer *peer
         return true;
     }
     event.heartbeat.peer = peer;
+    event.heartbeat.resized = message.command == MDP_HEARTBEAT && message.options.size > 0;
+    if (event.heartbeat.resized &&
+        options_read_slots(message.options, &event.heartbeat.slots) < 0) {
+        hear_expel(self, now_us, peer, envelope, version, "it sent a malformed heartbeat");
+        return true;
+    }
     if (message.command == MDP_DISCONNECT) {
         event.kind = EVENT_DISCONNECT;
         event.disconnect.peer = peer;

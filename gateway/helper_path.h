@@ -6,6 +6,9 @@
 
 #define HELPER_PATH_SIZE (2 * PATH_MAX + 64)
 #define HELPER_WORK "tailgate-work"
+#define HELPER_RELAY "tailgate-relay"
+#define HELPER_HTTP "tailgate-http"
+#define HELPER_JETSTREAM "tailgate-jetstream"
 
 /* Finds the helper NAME: beside the running program, in its build tree, or where it was installed.
  * Returns 0, or -1 when it is nowhere; it may still be no program. */

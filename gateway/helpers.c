@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "adapters/host/child.h"
 #include "adapters/host/clock.h"
 #include "gateway/cli.h"
 #include "gateway/log.h"
@@ -104,7 +105,7 @@ static void tell(const struct helper *helper, enum log_level level, const char *
 /* Our environment with the process id in it; the caller frees the list, not what is in it. */
 static char **environment(char parent[PARENT_SIZE])
 {
-    const size_t size = strlen(HELPERS_PARENT "=");
+    const size_t size = strlen(CHILD_PARENT "=");
     size_t count = 0;
     char **list;
 
@@ -113,9 +114,9 @@ static char **environment(char parent[PARENT_SIZE])
     list = memory_zero(count + 2, sizeof *list);
     count = 0;
     for (char **variable = environ; *variable; variable++)
-        if (strncmp(*variable, HELPERS_PARENT "=", size) != 0)
+        if (strncmp(*variable, CHILD_PARENT "=", size) != 0)
             list[count++] = *variable;
-    snprintf(parent, PARENT_SIZE, HELPERS_PARENT "=%ld", (long)getpid());
+    snprintf(parent, PARENT_SIZE, CHILD_PARENT "=%ld", (long)getpid());
     list[count] = parent;
     return list;
 }

@@ -1,5 +1,5 @@
-/* The programs that `tailgate serve` starts beside itself and keeps running, as --work asks for:
- * they come through the doors like anyone else.
+/* The programs that `tailgate serve` starts beside itself and keeps running, as --work and
+ * --http ask for: they come through the doors like anyone else.
  *
  *          start             its end               the pause is over
  *   (added) ────▶ RUNNING ──────────▶ PAUSED ──────────────────────▶ RUNNING
@@ -8,7 +8,7 @@
  *  H1. One that ends is started again after a pause that doubles from 0.5 s to 30 s, and is 0.5 s
  *      again when it ran for a minute.
  *
- *  H2. None outlives this process for long: it learns our process id (HELPERS_PARENT), has the
+ *  H2. None outlives this process for long: it learns our process id (CHILD_PARENT), has the
  *      kernel send it SIGTERM when we end, however that comes, and ends at once when we have ended
  *      before it could ask for that.
  *
@@ -23,8 +23,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define HELPERS_MAX 64
-#define HELPERS_PARENT "TAILGATE_PARENT" /* the environment variable of H2 */
+#define HELPERS_MAX 65
 
 struct helpers; /* NULL: there are none, which every function takes */
 
@@ -39,9 +38,9 @@ struct helper_view {
 
 /* Returns 0 or -errno. */
 int helpers_new(struct helpers **ret_helpers);
-/* Adds one, to be started by helpers_start(). KIND, a constant ("work"), names the events of the
- * log, COMMAND it in them; PATH is the program, ARGUMENTS its NULL-terminated arguments from the
- * program's name on. All but KIND are copied. At most HELPERS_MAX. */
+/* Adds one, to be started by helpers_start(). KIND, a constant ("work", "http"), names the events
+ * of the log, COMMAND it in them; PATH is the program, ARGUMENTS its NULL-terminated arguments from
+ * the program's name on. All but KIND are copied. At most HELPERS_MAX. */
 void helpers_add(struct helpers *self, const char *kind, const char *command, const char *path,
                  const char *const *arguments);
 /* Starts all. */

@@ -15,6 +15,14 @@ static int64_t sooner(int64_t a_us, int64_t b_us)
     return a_us < b_us ? a_us : b_us;
 }
 
+/* FLIGHT's attempt began at BEGUN_US, perhaps before this run: its row was seen by then. */
+static void began(struct flight *flight, int64_t begun_us)
+{
+    flight->leased_us = flight->begun_us = begun_us;
+    if (begun_us < flight->seen_us)
+        flight->seen_us = begun_us;
+}
+
 void holds_restore(struct dispatch *self, int64_t now_us, const struct event *event)
 {
     struct flight *flight = inflight_find(self->inflight, event->restore.id);
@@ -29,8 +37,7 @@ void holds_restore(struct dispatch *self, int64_t now_us, const struct event *ev
     flight->claimed = event->restore.claimed;
     flight->recorded = true;
     dispatch_engage(self, flight);
-    flight->leased_us = event->restore.leased_us ? event->restore.leased_us : now_us;
-    flight->begun_us = flight->leased_us;
+    began(flight, event->restore.leased_us ? event->restore.leased_us : now_us);
     flight->pid = event->restore.pid;
     flight->worker = memory_text(event->restore.worker);
     if (event->restore.reason.size)
@@ -146,9 +153,31 @@ static void resume(struct dispatch *self, int64_t now_us, struct flight *flight,
     dispatch_engage(self, flight);
     self->stopped |= flight->state == FLIGHT_BACKOFF; /* its service may have waited (D5) */
     inflight_lease(self->inflight, flight, worker, attempt, &times)->sent = true;
-    flight->leased_us = flight->begun_us = begun_us;
+    began(flight, begun_us);
     inflight_arm(self->inflight, flight, TIMER_RECORD, now_us + self->config.record_after_us);
     actions_add_flight(self->actions, ACTION_ADOPTED, flight, worker);
+}
+
+/* LEASE is WORKER's own: its earlier connection has it, which is dead and does not show it yet. */
+static bool is_earlier(const struct lease *lease, uint32_t attempt, const struct worker *worker)
+{
+    const struct worker *earlier = lease ? lease->worker : NULL;
+
+    return earlier && earlier != worker && lease->sent && lease->attempt == attempt &&
+           strcmp(earlier->options.name, worker->options.name) == 0;
+}
+
+/* Takes FLIGHT from the earlier connection of its worker, which gets nothing more until it is
+ * heard. */
+static void move(struct dispatch *self, int64_t now_us, struct flight *flight,
+                 struct worker *worker)
+{
+    struct worker *earlier = flight->lease->worker;
+    uint32_t attempt = flight->lease->attempt;
+
+    inflight_end_lease(self->inflight, flight->lease);
+    workers_stall(self->workers, earlier);
+    resume(self, now_us, flight, attempt, worker);
 }
 
 /* Gives WORKER its lease back, or notes that it is busy with what is somebody else's now, or with
@@ -175,11 +204,41 @@ static void take_up(struct dispatch *self, int64_t now_us, const struct holding 
         occupy(self, holding, worker, &times);
         return;
     }
+    if (flight && is_earlier(flight->lease, attempt, worker)) {
+        move(self, now_us, flight, worker);
+        return;
+    }
     flight = free_flight(self, now_us, holding);
     if (flight)
         resume(self, now_us, flight, attempt, worker);
     else
         occupy(self, holding, worker, &times);
+}
+
+/* READY names the very attempt of LEASE, with a token of ours. */
+static bool names_lease(const struct dispatch *self, const struct event *event,
+                        const struct lease *lease)
+{
+    for (size_t i = 0; i < event->ready.holding_count; i++) {
+        const struct holding *holding = &event->ready.holding[i];
+        if (holding->token.message_id == lease->id && holding->token.attempt == lease->attempt &&
+            holding->row.found &&
+            token_verify(&self->config.key, &holding->token, &holding->row.digest))
+            return true;
+    }
+    return false;
+}
+
+void holds_part(struct dispatch *self, int64_t now_us, const struct event *event,
+                struct worker *worker, const char *reason)
+{
+    struct lease *lease, *next = worker->leases;
+
+    while ((lease = next)) {
+        next = lease->next;
+        if (!lease->sent || !names_lease(self, event, lease))
+            failures_drop(self, now_us, lease, reason);
+    }
 }
 
 /* Whether READY names query ID, be it beyond the worker's slots. */

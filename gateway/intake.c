@@ -102,7 +102,7 @@ static void feed(struct server *self, int64_t now_us, int64_t utc_us, const stru
         return;
     }
     self->stats.count[STAT_QUERIES]++;
-    log_event(self->restored ? LOG_INFO : LOG_DEBUG, "query", LOG_INT("id", row->id),
+    log_event(LOG_DEBUG, "query", LOG_INT("id", row->id),
               LOG_SPAN("conversation", row->conversation_id),
               LOG_SPAN("service", event.query.service));
     dispatch_feed(self->dispatch, now_us, &event);
@@ -118,6 +118,16 @@ void intake_see(struct server *self, int64_t now_us, const struct tail_row *row)
         feed(self, now_us, utc_us, row, &message);
 }
 
+/* How long ROW took to be seen, unless it was there before us. */
+static void note_age(struct server *self, int64_t utc_us, const struct tail_row *row)
+{
+    int64_t made_us;
+
+    if (stamp_parse(row->timestamp, &made_us) == 0 &&
+        (self->caught_up || made_us >= self->since_utc_us))
+        histogram_add(&self->stats.stage[STAGE_COMMIT_TO_TAIL], utc_us - made_us);
+}
+
 static void see(void *context, const struct tail_row *row)
 {
     const struct seeing *seeing = context;
@@ -131,8 +141,10 @@ static void see(void *context, const struct tail_row *row)
         return;
     message_read(&row->columns, &message);
     note_message(self, row, &message);
-    if (message_is_query(message.kind))
-        feed(self, seeing->now_us, seeing->utc_us, row, &message);
+    if (!message_is_query(message.kind))
+        return;
+    note_age(self, seeing->utc_us, row);
+    feed(self, seeing->now_us, seeing->utc_us, row, &message);
 }
 
 /* Tells what the first pass over the file has found. */

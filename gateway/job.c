@@ -20,6 +20,8 @@ struct job *job_new(enum job_kind kind, int64_t id, struct span conversation_id,
     buffer_init(&self->client);
     if (kind == JOB_ASK)
         self->ask = memory_zero(1, sizeof *self->ask);
+    if (kind == JOB_CALL)
+        self->call = memory_zero(1, sizeof *self->call);
     return self;
 }
 
@@ -57,6 +59,7 @@ void job_destroy(struct job **self)
     buffer_done(&(*self)->blob);
     buffer_done(&(*self)->client);
     ask_destroy((*self)->ask);
+    free((*self)->call);
     free((*self)->parks);
     free(*self);
     *self = NULL;

@@ -5,6 +5,7 @@
 #include "adapters/bridge/store.h"
 #include "adapters/host/user.h"
 #include "proto/buffer.h"
+#include "proto/identity.h"
 #include "proto/limits.h"
 #include "proto/ticket.h"
 
@@ -19,6 +20,7 @@ enum job_kind {
     JOB_GONE,
     JOB_DROP,      /* take a query back that no worker has */
     JOB_ASK,       /* make the row of a client's request */
+    JOB_CALL,      /* what a built-in service has written */
     JOB_KEEP,      /* keep the answer in `text`, which came too late for a dead query */
     JOB_LEASE,     /* record that a worker has the query, or claim it first */
     JOB_FAIL,      /* record that an attempt failed, or that the query was given back */
@@ -43,7 +45,31 @@ struct ask_job {
     char ticket[TICKET_SIZE]; /* "": none */
     char conversation_id[LIMIT_CONVERSATION_ID + 1];
     char session_token[LIMIT_SESSION_TOKEN + 1];
-    enum store_asked asked; /* set by the committer */
+    char name[LIMIT_WORKER_NAME + 1]; /* that the principal has; "": none */
+    bool verified;                    /* who the principal is */
+    enum store_asked asked;           /* set by the committer */
+};
+
+/* What a built-in service of the gate has written (builtin_*.c), and what came of it. */
+enum call_kind { CALL_CONVERSE, CALL_SUBMIT, CALL_REDRIVE, CALL_DROP };
+struct call_job {
+    enum call_kind kind;
+    size_t held; /* bytes that it takes while it is on its way */
+    /* CONVERSE */
+    char asker[LIMIT_SERVICE + 1], responder[LIMIT_SERVICE + 1];
+    int64_t ttl_s;
+    struct conversation made; /* set by the committer */
+    /* SUBMIT; the row's text is the job's, as are `redacted` and `sender` */
+    char session_token[LIMIT_SESSION_TOKEN + 1];
+    char query_id[LIMIT_SUBMIT_QUERY_ID + 1];
+    char key[LIMIT_SUBMIT_KEY + 1]; /* "": none */
+    bool only_again;
+    unsigned char digest[16];
+    struct store_receipt receipt; /* set by the committer */
+    /* REDRIVE, DROP; the dead query is the job's `id`, the rest is set by the committer */
+    enum dead_outcome dead;
+    int64_t new_id;
+    bool dropped;
 };
 
 struct job {
@@ -57,10 +83,13 @@ struct job {
     struct buffer blob;           /* the packed frames that stand beside the reply row */
     struct buffer client;         /* what the client gets, packed; empty: the reply's text */
     struct ask_job *ask;          /* ASK: owned; else NULL */
-    uint64_t request;             /* ASK, UNTICK: the client's (clients.h) */
+    struct call_job *call;        /* CALL: owned; else NULL */
+    uint64_t request;             /* ASK, CALL, UNTICK: the client's (clients.h) */
+    struct identity sender;       /* ANSWER, CALL: of who sent it */
     bool ticket, asked;           /* as `ticket` and `request` in struct store_reply */
     struct buffer whole;          /* the answer before it was cut; empty: it was not */
-    enum store_outcome outcome;   /* set by the committer */
+    enum store_outcome outcome;   /* set by the committer, as is */
+    int64_t reply_id;             /*   ANSWER, DEAD: the reply's row, where it was committed */
     int error;    /* BRIDGE_OK, or why it could never be committed (BRIDGE_REFUSED) */
     bool settles; /* the core waits for its end */
     bool redacted, claimed, recorded, parked, present; /* as in struct store_reply */

@@ -25,7 +25,17 @@ static struct store_reply reply_of(const struct job *job)
         .request = job->asked,
         .blob = buffer_span(&job->blob),
         .kept = buffer_span(&job->kept),
+        .sender = {span_str(job->sender.principal), span_str(job->sender.name)},
     };
+}
+
+static int write_reply(struct job *job, struct store *store)
+{
+    const struct store_reply reply = reply_of(job);
+    int error = store_reply(store, &reply, &job->outcome);
+
+    job->reply_id = store_reply_id(store);
+    return error;
 }
 
 static int write_ask(struct job *job, struct store *store)
@@ -48,10 +58,52 @@ static int write_ask(struct job *job, struct store *store)
         .ticket_s = ask->ticket_s,
         .conversation_id = span_str(ask->conversation_id),
         .session_token = span_str(ask->session_token),
+        .sender = {span_str(ask->verified ? ask->principal : ""), span_str(ask->name)},
     };
 
     job->id = 0; /* a try before this one was rolled back */
     return store_ask(store, &request, &ask->asked, &job->id);
+}
+
+static int write_submit(struct job *job, struct store *store)
+{
+    struct call_job *call = job->call;
+    const struct store_submit submit = {
+        .conversation_id = span_str(job->conversation_id),
+        .session_token = span_str(call->session_token),
+        .text = buffer_span(&job->text),
+        .redacted = job->redacted,
+        .query_id = span_str(call->query_id),
+        .key = span_str(call->key),
+        .digest = span_of(call->digest, sizeof call->digest),
+        .keep_s = LIMIT_SUBMIT_KEY_S,
+        .only_again = call->only_again,
+        .sender = {span_str(job->sender.principal), span_str(job->sender.name)},
+    };
+
+    return store_submit(store, &submit, &call->receipt);
+}
+
+static int write_call(struct job *job, struct store *store)
+{
+    struct call_job *call = job->call;
+    const struct store_converse want = {
+        .asker = span_str(call->asker),
+        .responder = span_str(call->responder),
+        .ttl_s = call->ttl_s,
+    };
+
+    switch (call->kind) {
+    case CALL_CONVERSE:
+        return store_converse(store, &want, &call->made);
+    case CALL_SUBMIT:
+        return write_submit(job, store);
+    case CALL_REDRIVE:
+        return store_redrive(store, job->id, &call->dead, &call->new_id);
+    case CALL_DROP:
+        return store_drop_dead(store, job->id, &call->dropped);
+    }
+    return BRIDGE_OTHER;
 }
 
 static struct store_delivery delivery_of(const struct job *job)
@@ -94,8 +146,7 @@ static int write_one(struct job *job, struct store *store)
     switch (job->kind) {
     case JOB_ANSWER:
     case JOB_DEAD:
-        reply = reply_of(job);
-        return store_reply(store, &reply, &job->outcome);
+        return write_reply(job, store);
     case JOB_END:
         reply = reply_of(job);
         return store_end(store, &reply, &job->outcome);
@@ -106,6 +157,8 @@ static int write_one(struct job *job, struct store *store)
         return store_drop(store, &reply, &job->outcome);
     case JOB_ASK:
         return write_ask(job, store);
+    case JOB_CALL:
+        return write_call(job, store);
     case JOB_KEEP:
         reply = reply_of(job);
         return store_keep(store, &reply, "refused");

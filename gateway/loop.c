@@ -22,6 +22,8 @@
 #include "adapters/host/clock.h"
 #include "gateway/cli.h"
 #include "gateway/log.h"
+#include "gateway/lookups.h"
+#include "gateway/manager.h"
 #include "gateway/open.h"
 #include "gateway/server.h"
 #include "proto/mdp.h"
@@ -73,6 +75,7 @@ void loop_drain(struct server *self, int64_t now_us, const char *why)
     log_event(LOG_INFO, "draining", LOG_STR("why", why),
               LOG_INT("in_flight", dispatch_outstanding(self->dispatch)),
               LOG_STR("say", "nothing more is dispatched; a second signal stops at once"));
+    manager_stopping(&self->vitals, self->config.drain_timeout_us, "what is in flight may end");
     carry_event(self, now_us, &event);
 }
 
@@ -82,9 +85,12 @@ static void take_signals(struct server *self, int64_t now_us)
 
     while (read(self->signal_fd, &info, sizeof info) == sizeof info) {
         if (info.ssi_signo == SIGHUP) {
+            manager_reloading(&self->vitals);
             settings_reload(self, now_us);
+            manager_reloaded(&self->vitals);
         } else if (self->asked_to_stop) {
             log_event(LOG_WARN, "stopped", LOG_STR("say", "at once, by a second signal"));
+            log_run(INT64_MAX);               /* what is folded, too: nobody else says it then */
             _exit(128 + (int)info.ssi_signo); /* as after a crash: the file has everything (I4) */
         } else {
             self->asked_to_stop = true;
@@ -117,10 +123,18 @@ static int64_t next_due(const struct server *self, int64_t now_us)
         due_us = reps_due(self->reps);
     if (replays_due(self->replays) < due_us)
         due_us = replays_due(self->replays);
+    if (lookups_due(self->lookups) < due_us)
+        due_us = lookups_due(self->lookups);
     if (helpers_due(self->helpers) < due_us)
         due_us = helpers_due(self->helpers);
+    if (keys_due(self->keys) < due_us)
+        due_us = keys_due(self->keys);
     if (publish_due(&self->publish) < due_us)
         due_us = publish_due(&self->publish);
+    if (log_due() < due_us)
+        due_us = log_due();
+    if (vitals_due(&self->vitals) < due_us)
+        due_us = vitals_due(&self->vitals);
     if (self->draining && self->drain_until_us < due_us)
         due_us = self->drain_until_us;
     return due_us;
@@ -152,7 +166,7 @@ static void disarm(struct server *self)
 /* Waits for anything to happen. */
 static void wait(struct server *self, int64_t due_us, int64_t now_us)
 {
-    zmq_pollitem_t item[2 * GATE_DOORS + 2 * EVENTS_DOORS + REPS_ITEMS + 5];
+    zmq_pollitem_t item[2 * GATE_DOORS + 2 * EVENTS_DOORS + REPS_ITEMS + 7];
     int items = 0, helpers = -1;
 
     assert(tail_is_quiet(self->tail)); /* an un-reset statement would pin the WAL */
@@ -168,6 +182,11 @@ static void wait(struct server *self, int64_t due_us, int64_t now_us)
     for (size_t i = 0; i < events_doors(self->events); i++) {
         item[items++] = (zmq_pollitem_t){events_socket(self->events, i), 0, ZMQ_POLLIN, 0};
         item[items++] = (zmq_pollitem_t){events_monitor(self->events, i), 0, ZMQ_POLLIN, 0};
+    }
+    if (self->keys) {
+        item[items++] = (zmq_pollitem_t){keys_socket(self->keys), 0, ZMQ_POLLIN, 0};
+        if (keys_hint(self->keys) >= 0)
+            item[items++] = (zmq_pollitem_t){NULL, keys_hint(self->keys), ZMQ_POLLIN, 0};
     }
     items += (int)reps_items(self->reps, item + items);
     if (helpers_fd(self->helpers) >= 0) {
@@ -189,6 +208,7 @@ static void take_hints(struct server *self, int64_t now_us, bool committed)
         wake_hint(&self->wake, now_us); /* L3 */
     if (!committer_holds(self->committer))
         flags = watch_drain(self->watch);
+    self->stats.count[STAT_HINTS_LOST] += (flags & WATCH_LOST) != 0;
     if (flags & (WATCH_HINT | WATCH_LOST))
         wake_hint(&self->wake, now_us);
     else if (flags & WATCH_CLOSED)
@@ -292,8 +312,12 @@ static void turn(struct server *self)
     if (self->finished)
         return;
     intake_run(self, now_us);
+    keys_run(self->keys, now_us, self->gate, self->events);
+    if (self->keys)
+        self->stats.count[STAT_REFUSED_KEYS] = keys_refused(self->keys);
     hear_observers(self, now_us); /* who has subscribed gets what is read from the doors now */
     heard = door_run(self, now_us);
+    self->stats.count[STAT_TURNED_AWAY] = descriptors_run(&self->descriptors, now_us);
     if (reps_run(self, now_us) && heard && now_us >= self->deaf_until_us)
         self->heard_until_us = now_us;
     submit_waiting(self, now_us);
@@ -305,9 +329,12 @@ static void turn(struct server *self)
     if (self->helper_ended || helpers_due(self->helpers) <= now_us)
         helpers_run(self->helpers, now_us);
     replays_run(self, now_us);
+    lookups_run(self, now_us);
     requests_run(self, now_us);
     publish_run(&self->publish, now_us, clock_utc_us());
     tell_troubles(self, now_us);
+    log_run(now_us);
+    manager_run(self, now_us);
     if (is_drained(self, now_us))
         loop_finish(self, CLI_OK);
 }
@@ -334,6 +361,7 @@ int loop_run(struct server *self)
 
     while (!self->finished)
         turn(self);
+    manager_stopping(&self->vitals, 0, "the last commit");
     helpers_stop(self->helpers, clock_mono_us()); /* they have answered what they could */
     say_goodbye(self);
     unfinished = dispatch_outstanding(self->dispatch);
@@ -348,6 +376,8 @@ int loop_run(struct server *self)
     helpers_destroy(&self->helpers); /* while there is a gate to leave by */
     reps_destroy(&self->reps);
     events_destroy(&self->events, GOODBYE_MS);
+    self->allow = NULL;
+    keys_destroy(&self->keys);
     gate_destroy(&self->gate, GOODBYE_MS);
     return self->exit_code;
 }

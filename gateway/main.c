@@ -3,11 +3,13 @@
 #include <string.h>
 
 #include "adapters/bridge/db.h"
+#include "gateway/cli_complete.h"
 #include "gateway/command.h"
 
 static const struct cli_command *const commands[] = {
-    &cmd_init, &cmd_serve, &cmd_work,   &cmd_ask,   &cmd_status, &cmd_watch,
-    &cmd_dead, &cmd_pause, &cmd_resume, &cmd_drain, &cmd_doctor};
+    &cmd_init,   &cmd_serve,  &cmd_work,  &cmd_ask,       &cmd_status,
+    &cmd_watch,  &cmd_dead,   &cmd_pause, &cmd_resume,    &cmd_drain,
+    &cmd_doctor, &cmd_keygen, &cmd_relay, &cmd_jetstream, &cmd_http};
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
 static void print_help(FILE *out)
@@ -18,7 +20,7 @@ static void print_help(FILE *out)
             "persistent worker over ZeroMQ and commits the answer back.\n\n"
             "Commands:\n");
     for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(out, "  %-8s %s\n", commands[i]->name, commands[i]->about);
+        fprintf(out, "  %-9s %s\n", commands[i]->name, commands[i]->about);
     fprintf(
         out,
         "\n"
@@ -27,6 +29,13 @@ static void print_help(FILE *out)
         "Exit status: 0 done, 1 failed, 2 wrong usage, 3 no answer in time, 4 the answer is an\n"
         "error, 5 another gateway serves the database, 6 not a bridge (or a newer one), 7 the\n"
         "database file was replaced.\n");
+}
+
+static int offer_commands(void)
+{
+    for (size_t i = 0; i < COMMANDS; i++)
+        cli_offer(commands[i]->name, commands[i]->about);
+    return fflush(stdout) == 0 ? CLI_OK : CLI_FAILED;
 }
 
 static const struct cli_command *find(const char *name)
@@ -69,6 +78,8 @@ int main(int argc, char **argv)
         print_help(stderr);
         return CLI_USAGE;
     }
+    if (cli_completes_name(argc, argv))
+        return offer_commands();
     const char *word = argv[1];
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0) {
         print_help(stdout);

@@ -8,10 +8,14 @@
 #include <unistd.h>
 
 #include "adapters/bridge/records.h"
+#include "adapters/bridge/session.h"
 #include "adapters/host/clock.h"
 #include "gateway/await.h"
 #include "gateway/log.h"
+#include "gateway/lookups.h"
+#include "gateway/manager.h"
 #include "gateway/problem.h"
+#include "gateway/serve_http.h"
 #include "gateway/serve_work.h"
 #include "proto/stamp.h"
 
@@ -56,14 +60,24 @@ static int cannot_open(const char *what, const char *endpoint, int error)
                     zmq_strerror(-error));
 }
 
-static int bind_gate(struct server *server, const char *endpoint)
+static int bind_gate(struct server *server, const char *word)
 {
-    return gate_bind(server->gate, endpoint, is_for_group(server));
+    struct door_word door;
+
+    door_word_read(word, server->keys != NULL, &door);
+    if (door.curve)
+        return gate_bind_curve(server->gate, door.endpoint, keys_secret(server->keys));
+    return gate_bind(server->gate, door.endpoint, is_for_group(server));
 }
 
-static int bind_event(struct server *server, const char *endpoint)
+static int bind_event(struct server *server, const char *word)
 {
-    return events_bind(server->events, endpoint, is_for_group(server));
+    struct door_word door;
+
+    door_word_read(word, server->keys != NULL, &door);
+    if (door.curve)
+        return events_bind_curve(server->events, door.endpoint, keys_secret(server->keys));
+    return events_bind(server->events, door.endpoint, is_for_group(server));
 }
 
 /* We have the lock, so who listens at our own socket is about to end, or runs although its lock
@@ -77,7 +91,8 @@ static int bind_in_turn(struct server *server, const struct serve_options *optio
     int door, code;
 
     while ((door = bind(server, endpoint)) == -EADDRINUSE) {
-        code = await_endpoint(&turn, endpoint, ours && options->standby, server->signal_fd);
+        code = await_endpoint(&turn, endpoint, ours && options->standby, server->signal_fd,
+                              &server->vitals);
         if (code == CLI_OK)
             return code;
         if (code > 0)
@@ -107,6 +122,7 @@ static int bind_events(struct server *server, const struct serve_options *option
 
 static int bind_gates(struct server *server, const struct serve_options *options)
 {
+    char why[CERT_WHY_SIZE];
     int code = -1;
 
     server->gate = gate_new();
@@ -114,6 +130,12 @@ static int bind_gates(struct server *server, const struct serve_options *options
         return cli_fail("serve", CLI_FAILED, "cannot start ZeroMQ: %s", strerror(errno));
     if (options->reps.count > 0)
         gate_will_dial(server->gate);
+    if (options->curve) { /* before any door: without a handler nobody gets in */
+        server->keys = keys_new(options->curve, gate_context(server->gate), why);
+        if (!server->keys)
+            return cli_fail("serve", CLI_FAILED, "--curve %s: %s", options->curve, why);
+        server->allow = keys_allow(server->keys);
+    }
     if (place_endpoint_fits(server->place.gate))
         code = bind_in_turn(server, options, bind_gate, GATE, server->place.gate);
     else if (options->gates.count == 0)
@@ -160,11 +182,15 @@ static int open_store(struct server *server, bool skip)
             server->store ? BRIDGE_OK : store_open(&server->place, 0, &server->store, &server->key);
         if (!error)
             error = store_bridge_id(server->store, server->bridge);
+        if (!error)
+            error = tail_know_senders(server->tail);
+        if (!error)
+            error = session_ready(tail_connection(server->tail));
         if (!error && skip)
             error = tail_last_id(server->tail, &last_id);
         if (error != BRIDGE_BUSY)
             break;
-        if ((code = await_unlocked(&lock, &server->place, server->signal_fd)) >= 0)
+        if ((code = await_unlocked(&lock, &server->place, server->signal_fd, &server->vitals)) >= 0)
             return code;
     }
     if (error)
@@ -249,7 +275,7 @@ static int restore(struct server *server)
             error = restore_deliveries(server, clock_mono_us());
         if (error != BRIDGE_BUSY)
             break;
-        if ((code = await_unlocked(&lock, &server->place, server->signal_fd)) >= 0)
+        if ((code = await_unlocked(&lock, &server->place, server->signal_fd, &server->vitals)) >= 0)
             return code;
     }
     if (error)
@@ -324,6 +350,7 @@ static void announce(struct server *server, int lock_fd)
     warn(server);
     log_event(LOG_INFO, "serving", LOG_STR("db", server->place.db), LOG_STR("gate", gate),
               LOG_INT("gates", gate_doors(server->gate)), LOG_INT("pid", getpid()));
+    manager_ready(&server->vitals, "serving");
 }
 
 /* Everything was opened by name: it must have been one file. */
@@ -350,15 +377,15 @@ int open_all(struct server *server, const struct serve_options *options, int loc
         return cli_fail("serve", CLI_FAILED, "cannot watch the database's folder: %s",
                         strerror(-code));
     code = await_bridge(&server->place, server->watch, server->signal_fd, !options->no_wait,
-                        &server->tail, &server->identity);
+                        &server->vitals, &server->tail, &server->identity);
     if (code)
         return code < 0 ? CLI_OK : code;
     if ((code = open_store(server, skip)) >= 0 || (code = bind_gates(server, options)) >= 0 ||
         (code = bind_events(server, options)) >= 0 || (code = dial_reps(server, options)) >= 0 ||
-        (code = serve_work_open(server, options)) >= 0 || (code = start_committer(server)) >= 0 ||
+        (code = serve_work_open(server, options)) >= 0 ||
+        (code = serve_http_open(server, options)) >= 0 || (code = start_committer(server)) >= 0 ||
         (code = check_identity(server)) >= 0)
         return code;
-    server->options = options;
     config_rulebook(&server->config, &server->rulebook);
     server->redact = redact_new(true);
     if (!server->redact)
@@ -371,6 +398,8 @@ int open_all(struct server *server, const struct serve_options *options, int loc
                  clock_mono_us());
     server->publish.bodies = server->config.bodies == BODIES_ON;
     server->replays = replays_new();
+    server->lookups = lookups_new();
+    server->outcomes = outcomes_new();
     wake_init(&server->wake, clock_mono_us());
     requests_init(server, seed, clock_mono_us());
     if ((code = restore(server)) >= 0)
@@ -387,8 +416,11 @@ void open_close(struct server *server)
     committer_destroy(&server->committer, false);
     reps_destroy(&server->reps);
     replays_destroy(&server->replays);
+    lookups_destroy(&server->lookups);
+    outcomes_destroy(&server->outcomes);
     publish_done(&server->publish);
     events_destroy(&server->events, 0);
+    keys_destroy(&server->keys);
     gate_destroy(&server->gate, 0);
     dispatch_destroy(&server->dispatch);
     clients_destroy(&server->clients);

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "adapters/c/tailgate.h"
+#include "adapters/zmq/endpoint.h"
 #include "gateway/cli.h"
 
 int problem_place(const char *command, const char *name, int error)
@@ -65,4 +67,32 @@ int problem_bridge(const char *command, const struct place *place, int error, sq
                             db_explain(db));
         return cli_fail(command, CLI_FAILED, "%s: %s", file, db_error_text(error));
     }
+}
+
+int problem_certs(const char *command, const char *cert, const char *server_cert)
+{
+    char why[300];
+    if (!cert != !server_cert)
+        return cli_fail(command, CLI_USAGE, "--cert and --server-cert go together: --%s is missing",
+                        cert ? "server-cert" : "cert");
+    if (tailgate_certificates_check(cert, server_cert, why, sizeof why) != TAILGATE_OK)
+        return cli_fail(command, CLI_FAILED, "%s", why);
+    return -1;
+}
+
+int problem_way(const char *command, const char *db, struct place *ret_place, struct gate_way *way)
+{
+    if ((db != NULL) == (way->gate != NULL))
+        return cli_fail(command, CLI_USAGE,
+                        "name the bridge database or a gateway: --db FILE or --gate ENDPOINT");
+    if (db && (way->cert || way->server_cert))
+        return cli_fail(command, CLI_USAGE, "--cert and --server-cert go with --gate");
+    if (way->gate && endpoint_read(way->gate) == ENDPOINT_BAD)
+        return cli_fail(command, CLI_USAGE, "--gate %s: use ipc://PATH or tcp://HOST:PORT",
+                        way->gate);
+    if (way->gate)
+        return problem_certs(command, way->cert, way->server_cert);
+    int error = place_find(db, ret_place);
+    way->place = ret_place;
+    return error ? problem_place(command, db, error) : -1;
 }

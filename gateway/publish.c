@@ -73,6 +73,13 @@ void publish_forget(struct publish *self, int64_t id)
         drop(self, stream);
 }
 
+uint64_t publish_partials(const struct publish *self, int64_t id, uint32_t attempt)
+{
+    const struct stream *stream = self->streams.count ? find(self, id) : NULL;
+
+    return stream && stream->attempt == attempt ? stream->index : 0;
+}
+
 /* A stream for ATTEMPT of query ID, or NULL when there is no room: from then on no attempt that has
  * begun by now gets one, or its first partials would be missed (P1). */
 static struct stream *add(struct publish *self, int64_t now_us, int64_t id, uint32_t attempt)
@@ -151,10 +158,11 @@ void publish_send(struct publish *self, enum topic_kind kind, struct span about,
 
 /* One event of TEXT, which has at most LIMIT_EVENT_TEXT bytes. */
 static void send_text(struct publish *self, int64_t now_us, const struct stream *stream,
-                      struct event_head *head, struct span worker, struct span text)
+                      struct event_head *head, struct span worker, const struct identity *verified,
+                      struct span text)
 {
     head->seq = feed_number(&self->feed, now_us);
-    event_partial(head, worker, stream->attempt, stream->index, text, &self->json);
+    event_partial(head, worker, verified, stream->attempt, stream->index, text, &self->json);
     publish_send(self, TOPIC_PARTIAL, head->conversation_id, head->seq);
 }
 
@@ -179,7 +187,7 @@ struct span publish_partial(struct publish *self, int64_t now_us, int64_t utc_us
         struct span piece = utf8_cut(rest, LIMIT_EVENT_TEXT);
         stream->index++;
         if (heard)
-            send_text(self, now_us, stream, &head, worker, piece);
+            send_text(self, now_us, stream, &head, worker, partial->verified, piece);
         rest = span_of(rest.data + piece.size, rest.size - piece.size);
     }
     return buffer_span(&self->text);

@@ -59,6 +59,7 @@ struct publish_partial {
     uint32_t attempt;
     int64_t leased_us;
     struct span conversation_id, service, worker;
+    const struct identity *verified; /* who sent it; NULL: nobody knows */
     const struct span *frame;
     size_t frames;
     bool silent; /* no event is made of it */
@@ -77,6 +78,8 @@ struct span publish_partial(struct publish *self, int64_t now_us, int64_t utc_us
  * (P1). */
 void publish_interrupted(struct publish *self, int64_t now_us, int64_t id, uint32_t attempt,
                          int64_t leased_us);
+/* How many events ATTEMPT of query ID has made, or would have where somebody listened. */
+uint64_t publish_partials(const struct publish *self, int64_t id, uint32_t attempt);
 /* The attempt of query ID has ended. */
 void publish_forget(struct publish *self, int64_t id);
 /* As feed_start(). */

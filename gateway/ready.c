@@ -3,6 +3,7 @@
 
 #include "gateway/builtin.h"
 #include "gateway/log.h"
+#include "gateway/sender.h"
 
 /* Of rows that one READY may have read and hashed: it may name as many as it has slots. */
 #define HOLD_BYTES (64u << 20)
@@ -75,16 +76,26 @@ static bool read_row(struct server *self, const struct token *token, struct hold
     return true;
 }
 
-static bool read_hold(struct server *self, struct span list, size_t slots, struct hold *hold)
+static bool read_hold(struct server *self, struct span list, size_t most, struct hold *hold)
 {
     struct token token;
 
-    hold->holding = memory_zero(slots, sizeof *hold->holding);
-    while (hold->count < slots && hold->bytes < HOLD_BYTES && options_holding(&list, &token))
+    hold->holding = memory_zero(most, sizeof *hold->holding);
+    while (hold->count < most && hold->bytes < HOLD_BYTES && options_holding(&list, &token))
         if (!is_there(hold, token.message_id) && !read_row(self, &token, hold))
             return false;
     place(hold);
     return true;
+}
+
+/* How many tokens of what PEER holds are read: what it has on this connection it may keep, be that
+ * more than its slots. */
+static size_t most_held(const struct server *self, const struct peer *peer,
+                        const struct worker_options *options)
+{
+    const struct worker *worker = dispatch_worker(self->dispatch, peer);
+
+    return worker && worker->in_flight > options->slots ? worker->in_flight : options->slots;
 }
 
 static void refuse(struct server *self, int64_t now_us, const struct peer *peer,
@@ -105,6 +116,7 @@ bool ready_feed(struct server *self, int64_t now_us, const struct peer *peer,
 {
     struct worker_options options;
     struct gate_sender sender;
+    struct identity verified;
     struct hold hold = {.holding = NULL};
     struct event event = {.kind = EVENT_READY};
     bool could = true;
@@ -120,15 +132,17 @@ bool ready_feed(struct server *self, int64_t now_us, const struct peer *peer,
     if (!worker_is_majordomo(protocol)) /* it works on nothing, or it would not ask for more */
         options.slots = 1;
     else if (options.holding.size)
-        could = read_hold(self, options.holding, options.slots, &hold);
+        could = read_hold(self, options.holding, most_held(self, peer, &options), &hold);
     if (could) {
         gate_sender(self->gate, peer->door, &self->set, &sender);
+        sender_name(self, &sender, &verified);
         event.ready.peer = peer;
         event.ready.protocol = protocol;
         event.ready.envelope = envelope;
         event.ready.service = service.size ? service : span_str(SERVICE_ALL);
         event.ready.options = &options;
         event.ready.pid = sender.pid;
+        event.ready.verified = &verified;
         event.ready.holding = hold.holding;
         event.ready.holding_count = hold.count;
         carry_event(self, now_us, &event);

@@ -287,15 +287,24 @@ void replays_run(struct server *server, int64_t now_us)
 
 /* Asking for one. */
 
-/* Why ASKING gets none; NULL: it does. */
-static const char *objection(struct server *self, const struct asking *asking,
-                             struct replay_request *ret_want)
+const char *replays_closed_to(struct server *self, const struct asking *asking)
 {
     struct gate_sender sender;
 
     gate_sender(self->gate, asking->peer->door, &self->set, &sender);
-    if (!sender.local && !events_over_tcp(self->events))
+    if (!sender.local && !sender.curve && !events_over_tcp(self->events))
         return "over tcp only where the gateway publishes over tcp, too (--events tcp://…)";
+    return NULL;
+}
+
+/* Why ASKING gets none; NULL: it does. */
+static const char *objection(struct server *self, const struct asking *asking,
+                             struct replay_request *ret_want)
+{
+    const char *closed = replays_closed_to(self, asking);
+
+    if (closed)
+        return closed;
     if (asking->protocol != CLIENT_MDP_02)
         return "a replay comes in PARTIALs, which only Majordomo 0.2 has";
     if (asking->body_count > 1)
@@ -329,5 +338,5 @@ static enum builtin on_replay(struct server *self, int64_t now_us, const struct 
     return BUILTIN_LATER;
 }
 
-const struct builtin_service builtin_of_replay[] = {{"tailgate.replay", false, on_replay},
-                                                    {NULL, false, NULL}};
+const struct builtin_service builtin_of_replay[] = {
+    {"tailgate.replay", RIGHT_REPLAY, false, on_replay}, {0}};

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct asking;
 struct replays;
 struct server;
 
@@ -22,6 +23,8 @@ struct replays *replays_new(void);
 void replays_destroy(struct replays **self);
 /* How many are under way. */
 size_t replays_count(const struct replays *self);
+/* Why rows are not told through the door that ASKING came by; NULL: they are. */
+const char *replays_closed_to(struct server *server, const struct asking *asking);
 /* Works on the next one. */
 void replays_run(struct server *server, int64_t now_us);
 /* When replays_run() has something to do; INT64_MAX: nothing. */

@@ -85,7 +85,7 @@ bool replies_made(struct server *self, const struct job *job)
         self->stats.count[STAT_ASKED]++;
     else
         self->attached_in_file++;
-    log_event(LOG_INFO, ask->asked == STORE_ASKED ? "asked" : "attached", LOG_INT("id", job->id),
+    log_event(LOG_DEBUG, ask->asked == STORE_ASKED ? "asked" : "attached", LOG_INT("id", job->id),
               LOG_STR("service", job->service), LOG_STR("from", ask->principal));
     if (ask->ticket[0])
         give_receipt(self, job);

@@ -142,11 +142,49 @@ void requests_ask(struct server *self, int64_t now_us, const struct asking *aski
     job_destroy(&job);
 }
 
+/* Its key may not ask that. */
+static void refuse_key(struct server *self, const struct asking *asking, const char *error)
+{
+    struct buffer packed;
+
+    if (!span_starts(asking->service, "tailgate.")) {
+        refuse(self, asking, span_starts(asking->service, "titanic."), error);
+        return;
+    }
+    note_ignored(self);
+    buffer_init(&packed);
+    builtin_error("forbidden", error, &packed);
+    requests_reply(self, asking, buffer_span(&packed));
+    buffer_done(&packed);
+}
+
+/* Why whoever asks may not, where that depends on a key; NULL: it may. */
+static const char *not_allowed(struct server *self, int64_t now_us, const struct asking *asking)
+{
+    struct span service = asking->service;
+    enum right right = RIGHT_ASK;
+
+    if (span_starts(service, "mmi."))
+        right = RIGHT_LOOK;
+    else if (span_starts(service, "tailgate."))
+        right = builtin_right(service);
+    else if (span_is(service, "titanic.request"))
+        service = builtin_word(asking);
+    if (builtin_is_name(service)) /* what it may ask, the service itself looks at */
+        service = span_str("");
+    return door_object(self, now_us, asking->peer, right, service);
+}
+
 bool requests_hear(struct server *self, int64_t now_us, const struct asking *asking)
 {
+    const char *error = not_allowed(self, now_us, asking);
     struct buffer packed;
     enum builtin builtin;
 
+    if (error) {
+        refuse_key(self, asking, error);
+        return true;
+    }
     if (!builtin_is_name(asking->service)) {
         requests_ask(self, now_us, asking, span_str(""));
         return true;

@@ -6,8 +6,9 @@
 #include "proto/stamp.h"
 #include "proto/utf8.h"
 
-#define KEPT_ROOM (1u << 20)        /* storage kept from one row to the next */
-#define SECRET_MIN 8                /* bytes of the shortest text that a rule matches: "secret=x" */
+#define KEPT_ROOM (1u << 20) /* storage kept from one row to the next */
+#define SECRET_MIN 8         /* bytes of the shortest text that a rule matches: "secret=x" */
+#define WRAPPED 2 /* objects around metadata where a row is told: what is deeper cannot be read */
 #define LONGEST_SECONDS 1000000000. /* that a reply's metadata is believed to have taken */
 
 void row_event_init(struct row_event *self)
@@ -172,11 +173,14 @@ void row_event_make(struct row_event *self, struct redact *redact, const struct 
     event->to = redact_name(redact, row->to_session, &self->names[1]);
     event->service = redact_name(redact, event->service, &self->names[2]);
     event->worker = redact_name(redact, event->worker, &self->names[3]);
+    event->principal = row->principal;
+    event->name = row->sender;
     event->timestamp = row->timestamp;
     if (stamp_parse(row->timestamp, &utc_us) < 0)
         event->timestamp = redact_name(redact, row->timestamp, &self->names[4]);
     make_text(self, redact, columns, bodies);
     if (bodies && columns->metadata.size > 0 && columns->metadata_is_text &&
-        !self->message.metadata_odd)
+        !self->message.metadata_odd &&
+        jtext_check_depth(columns->metadata, LIMIT_JSON_DEPTH - WRAPPED) == JTEXT_OBJECT)
         make_metadata(self, redact, columns->metadata);
 }

@@ -6,7 +6,7 @@
 #include "gateway/helpers.h"
 #include "gateway/words.h"
 
-_Static_assert(CLI_LIST_MAX <= HELPERS_MAX, "each --work has a place");
+_Static_assert(CLI_LIST_MAX + 1 <= HELPERS_MAX, "each --work has a place, and --http");
 
 #define OWN_ARGUMENTS 7 /* in front of WORDS: name, --db FILE, --log-format F, --log-level L */
 

@@ -13,7 +13,9 @@
  *   submit.c   actions of the core         ──▶ jobs for the committer
  *   settle.c   jobs that have ended        ──▶ events for the core, replies, log lines
  *   upkeep.c   time                        ──▶ jobs for the committer
+ *   builtin*.c built-in services           ──▶ jobs, or replies
  *   replays.c  requests for replay         ──▶ rows, told again
+ *   lookups.c  questions about one query   ──▶ its reply's row, looked for
  *   publish.c  rows of the tail, and       ──▶ events for observers
  *   announce.c what carry.c and settle.c carry out ──▶ the same
  *   loop.c     waits for whatever comes next, and calls them */
@@ -26,20 +28,27 @@
 #include "adapters/bridge/wake.h"
 #include "adapters/bridge/watch.h"
 #include "adapters/text/redact.h"
+#include "adapters/zmq/allow.h"
 #include "adapters/zmq/events.h"
 #include "adapters/zmq/gate.h"
 #include "gateway/clients.h"
 #include "gateway/committer.h"
 #include "gateway/config.h"
+#include "gateway/descriptors.h"
 #include "gateway/dispatch.h"
 #include "gateway/helpers.h"
+#include "gateway/keys.h"
+#include "gateway/outcomes.h"
 #include "gateway/publish.h"
 #include "gateway/replays.h"
 #include "gateway/reps.h"
+#include "gateway/rights.h"
 #include "gateway/stats.h"
 #include "gateway/upkeep.h"
+#include "gateway/vitals.h"
 #include "proto/frames.h"
 #include "proto/mdp.h"
+#include "proto/via.h"
 
 #define SERVER_STUCK 1000
 #define SERVER_DELIVERED 256
@@ -54,6 +63,8 @@ struct answer_in_hand {
     bool raw; /* it is FRAME as it stands, from a worker that was handed a client's frames */
     const struct span *frame;
     size_t count;
+    struct identity sender; /* who sent it */
+    const struct via *via;  /* who worked, where a relay passes it on; else NULL */
 };
 
 /* A question of a client; all is borrowed. */
@@ -67,10 +78,12 @@ struct asking {
     size_t body_count;
 };
 
+struct lookups;
+
 struct server {
     struct config config;
     struct rulebook rulebook;            /* made of it */
-    const struct serve_options *options; /* where it came from */
+    const struct serve_options *options; /* where it came from: the command line alone */
     struct place place;
     struct place_identity identity; /* of the database file when it was opened */
     int64_t since_utc_us;           /* when this run began to serve */
@@ -82,15 +95,20 @@ struct server {
     struct store *store; /* the committer's: only opened and closed here */
     struct committer *committer;
     enum committer_state committer_state; /* as last logged */
+    struct keys *keys;                    /* NULL without --curve */
+    struct allow *allow;                  /* whose keys get in; NULL without --curve */
     struct gate *gate;
     struct events *events;
     struct publish publish;
     struct reps *reps; /* reps.h */
     struct helpers *helpers;
     struct replays *replays;
+    struct lookups *lookups;   /* lookups.h */
+    struct outcomes *outcomes; /* of queries that ended lately */
     struct dispatch *dispatch;
     struct clients *clients;
-    uint64_t attached_in_file;           /* clients' requests that found their row there */
+    size_t calls_held;         /* bytes of what built-in services write and is not committed yet */
+    uint64_t attached_in_file; /* clients' requests that found their row there */
     int64_t delivered[SERVER_DELIVERED]; /* queries; their clients have had the answers */
     size_t delivered_count;
     int64_t delivered_us; /* when that is due */
@@ -131,9 +149,12 @@ struct server {
     uint64_t partial_checkpoints; /* as told last */
     /* loop.c */
     int signal_fd, timer_fd;
-    int64_t timer_us;       /* what the timer is armed for; INT64_MAX: nothing */
-    int64_t told_us;        /* when the log last told of a trouble that lasts */
-    int64_t told_cut_us;    /* … and of an observer that was cut */
+    int64_t timer_us;      /* what the timer is armed for; INT64_MAX: nothing */
+    int64_t told_us;       /* when the log last told of a trouble that lasts */
+    int64_t told_cut_us;   /* … and of an observer that was cut */
+    int64_t told_roles_us; /* … and of a key that may not do what it asked for, and how many */
+    uint64_t told_roles;   /*   such messages there had been by then */
+    struct descriptors descriptors;
     int64_t identity_us;    /* when the file's identity is looked at again */
     int64_t deaf_until_us;  /* until then empty doors prove nothing */
     int64_t heard_until_us; /* all frames that had come by then have been read */
@@ -142,7 +163,8 @@ struct server {
     bool draining;
     int64_t drain_until_us;
     bool finished;
-    int exit_code; /* enum cli_exit, when finished */
+    int exit_code;        /* enum cli_exit, when finished */
+    struct vitals vitals; /* manager.c */
 };
 
 /* intake.c */
@@ -195,6 +217,13 @@ bool door_run(struct server *self, int64_t now_us);
 /* Says no to a bare peer, which waits for one frame. */
 void door_tell(struct server *self, const struct peer *peer, const struct envelope *envelope,
                const char *error);
+/* NULL: who sent the message that is being looked at, by PEER's door, may; else why not, after
+ * which it is refused: that is counted and logged. Where there are no keys, everybody may. */
+const char *door_object(struct server *self, int64_t now_us, const struct peer *peer,
+                        enum right right, struct span service);
+/* The same for what a worker says. READY: it registers for SERVICE (size 0: for all of them). */
+const char *door_object_worker(struct server *self, int64_t now_us, const struct peer *peer,
+                               bool ready, struct span service);
 /* The version of Majordomo that PROTOCOL is; for what is not Majordomo 0.2. */
 enum mdp_version door_version(enum worker_protocol protocol);
 /* Says DISCONNECT to what speaks Majordomo VERSION. */
@@ -298,6 +327,9 @@ void announce_undelivered(struct server *self, int64_t now_us, int64_t id, const
  */
 void announce_gateway(struct server *self, int64_t now_us, const char *name, const char *why,
                       struct span service, int64_t id);
+/* The same of what somebody had done through the gate. */
+void announce_control(struct server *self, int64_t now_us, const char *name, const char *why,
+                      const struct identity *by, struct span service);
 
 /* ready.c */
 
@@ -344,6 +376,9 @@ void submit_late(struct server *self, const struct action *action);
  * is ours. SETTLES: the core waits for it. */
 void submit_end(struct server *self, int64_t id, const struct tail_row *row, bool claimed,
                 bool settles);
+/* The same of ACTION's query. */
+void submit_end_of(struct server *self, const struct action *action, const struct tail_row *row,
+                   bool settles);
 /* True while the end of query ID is under way; submit_ended() says that it is on disk. */
 bool submit_is_ending(const struct server *self, int64_t id);
 void submit_ended(struct server *self, int64_t id);

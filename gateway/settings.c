@@ -1,11 +1,15 @@
 #include "gateway/settings.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "adapters/bridge/place.h"
 #include "adapters/zmq/endpoint.h"
 #include "gateway/command.h"
 #include "gateway/log.h"
+#include "gateway/serve_http.h"
 #include "gateway/serve_work.h"
 #include "gateway/server.h"
 
@@ -25,6 +29,18 @@ int settings_parse(int argc, char **argv, struct serve_options *options)
          "start a worker beside the gateway and keep it running: what would stand behind "
          "tailgate work --db FILE, in quotes",
          0, 0},
+        {"http", 0, CLI_TEXT, &options->http, "ADDR:PORT|unix:PATH",
+         "start tailgate http --db FILE --listen ADDR:PORT beside the gateway and keep it running: "
+         "health, metrics, the page, REST",
+         0, 0},
+        {"http-tokens", 0, CLI_TEXT, &options->http_tokens, "FILE",
+         "its token file (tailgate http --tokens), without which it is for this host only", 0, 0},
+        {"http-rate", 0, CLI_TEXT, &options->http_rate, "MIN/HOUR/DAY",
+         "its limit of queries for each session (tailgate http --rate)", 0, 0},
+        {"curve", 0, CLI_TEXT, &options->curve, "DIR",
+         "every tcp endpoint of --gate and --events lets in only whose key is in DIR (tailgate "
+         "keygen --gateway DIR), unless it is written ENDPOINT,plain",
+         0, 0},
         {"insecure", 0, CLI_FLAG, &options->insecure, NULL,
          "allow --gate, --events and --rep on other than loopback addresses: anyone who can reach "
          "the first can answer, or listen at the second, or answer at the third",
@@ -38,11 +54,12 @@ int settings_parse(int argc, char **argv, struct serve_options *options)
          "what to do with unread queries that are already there (default: serve)", 0, 0},
         {"config", 'c', CLI_TEXT, &options->config_file, "FILE", "read settings from a ZPL file", 0,
          0},
+        {"try-config", 0, CLI_TEXT, &options->try_config, "FILE",
+         "the same if the file is there, now or when settings are read again; --config wins", 0, 0},
         {"set", 's', CLI_LIST, &options->settings, "KEY=VALUE", "change one setting", 0, 0},
         {"print-config", 0, CLI_FLAG, &options->print_config, NULL,
          "print all settings with their meaning, and exit", 0, 0},
-        {"log-format", 0, CLI_TEXT, &options->log_format, "human|json",
-         "how log lines look (default: human)", 0, 0},
+        {"log-format", 0, CLI_TEXT, &options->log_format, LOG_FORMATS, LOG_FORMATS_HELP, 0, 0},
         {"log-level", 0, CLI_TEXT, &options->log_level, "LEVEL",
          "error, warn, info or debug (default: info)", 0, 0},
         {NULL, 0, CLI_FLAG, NULL, NULL, NULL, 0, 0},
@@ -59,32 +76,87 @@ int settings_parse(int argc, char **argv, struct serve_options *options)
     return -1;
 }
 
+/* The options that are keys of the file, too; what is said on the command line wins. */
+#define PLACES(option, value) offsetof(struct serve_options, option), offsetof(struct config, value)
+static const struct {
+    const char *key;
+    enum cli_kind kind;
+    size_t option, value; /* where they are */
+} shared[] = {
+    {"gate", CLI_LIST, PLACES(gates, gates)},
+    {"events", CLI_LIST, PLACES(events, events)},
+    {"rep", CLI_LIST, PLACES(reps, reps)},
+    {"work", CLI_LIST, PLACES(works, works)},
+    {"http", CLI_TEXT, PLACES(http, http)},
+    {"http.tokens", CLI_TEXT, PLACES(http_tokens, http_tokens)},
+    {"http.rate", CLI_TEXT, PLACES(http_rate, http_rate)},
+    {"curve", CLI_TEXT, PLACES(curve, curve)},
+    {"backlog", CLI_TEXT, PLACES(backlog, backlog)},
+    {"log.format", CLI_TEXT, PLACES(log_format, log_format)},
+    {"log.level", CLI_TEXT, PLACES(log_level, log_level)},
+    {"insecure", CLI_FLAG, PLACES(insecure, insecure)},
+    {"standby", CLI_FLAG, PLACES(standby, standby)},
+};
+#define SHARED (sizeof shared / sizeof shared[0])
+_Static_assert(CLI_LIST_MAX == CONFIG_LIST, "what the one takes fits into the other");
+
+/* Gives CONFIG what OPTIONS say of the shared key at PLACE. */
+static int read_option(const struct serve_options *options, size_t place, struct config *config,
+                       char ret_error[CONFIG_ERROR_SIZE])
+{
+    const char *key = shared[place].key, *text;
+    const void *at = (const char *)options + shared[place].option;
+    const struct cli_list *list = at;
+
+    if (shared[place].kind == CLI_FLAG)
+        return *(const bool *)at ? config_set(config, key, "on", ret_error) : 0;
+    if (shared[place].kind == CLI_TEXT) {
+        memcpy(&text, at, sizeof text);
+        return text ? config_set(config, key, text, ret_error) : 0;
+    }
+    if (list->count > 0)
+        config_unset(config, key);
+    for (size_t i = 0; i < list->count; i++)
+        if (config_set(config, key, list->item[i], ret_error) < 0)
+            return -1;
+    return 0;
+}
+
+void settings_merge(struct serve_options *options, const struct config *config)
+{
+    for (size_t i = 0; i < SHARED; i++) {
+        void *at = (char *)options + shared[i].option;
+        const void *value = (const char *)config + shared[i].value;
+        const struct config_list *from = value;
+        struct cli_list *list = at;
+        if (shared[i].kind == CLI_FLAG) {
+            *(bool *)at = *(const int64_t *)value != 0;
+        } else if (shared[i].kind == CLI_TEXT) {
+            value = *(const char *)value ? value : NULL;
+            memcpy(at, &value, sizeof value);
+        } else {
+            list->count = from->count;
+            memcpy(list->item, from->item, sizeof list->item);
+        }
+    }
+}
+
 int settings_read(const struct serve_options *options, struct config *config,
                   char ret_error[CONFIG_ERROR_SIZE])
 {
     config_init(config);
+    if (options->try_config && (access(options->try_config, F_OK) == 0 || errno != ENOENT) &&
+        config_load(config, options->try_config, ret_error) < 0)
+        return -1;
     if (options->config_file && config_load(config, options->config_file, ret_error) < 0)
         return -1;
     for (size_t i = 0; i < options->settings.count; i++)
         if (config_set_word(config, options->settings.item[i], ret_error) < 0)
             return -1;
+    for (size_t i = 0; i < SHARED; i++)
+        if (read_option(options, i, config, ret_error) < 0)
+            return -1;
     return 0;
-}
-
-static int check_log(const struct serve_options *options)
-{
-    enum log_level level = LOG_INFO;
-    enum log_format format = LOG_HUMAN;
-
-    if (options->log_level && log_level_parse(options->log_level, &level) < 0)
-        return cli_fail("serve", CLI_USAGE, "--log-level is error, warn, info or debug");
-    if (options->log_format && log_format_parse(options->log_format, &format) < 0)
-        return cli_fail("serve", CLI_USAGE, "--log-format is human or json");
-    if (options->backlog && strcmp(options->backlog, "serve") != 0 &&
-        strcmp(options->backlog, "skip") != 0)
-        return cli_fail("serve", CLI_USAGE, "--backlog is serve or skip");
-    log_setup(level, format, "");
-    return -1;
 }
 
 /* An option that names endpoints, and what one is for that other hosts can reach. */
@@ -95,9 +167,21 @@ struct door_option {
     const char *can;
 };
 
-static int check_endpoint(const struct door_option *option, const char *endpoint, bool insecure)
+static int check_endpoint(const struct door_option *option, const char *word,
+                          const struct serve_options *options)
 {
-    enum endpoint_kind kind = endpoint_read(endpoint);
+    struct door_word door;
+    const char *endpoint = door.endpoint;
+    bool insecure = options->insecure;
+    enum endpoint_kind kind;
+
+    door_word_read(word, options->curve != NULL, &door);
+    if (strlen(word) >= sizeof door.endpoint)
+        return cli_fail("serve", CLI_USAGE, "--%s: an endpoint has at most %d bytes", option->name,
+                        BIND_ENDPOINT_SIZE - 1);
+    kind = endpoint_read(endpoint);
+    if (kind == ENDPOINT_OFF_HOST && door.curve)
+        kind = ENDPOINT_LOOPBACK; /* as safe */
 
     if (kind == ENDPOINT_BAD)
         return cli_fail("serve", CLI_USAGE, "--%s %s is neither ipc://PATH nor tcp://ADDRESS:PORT",
@@ -105,7 +189,7 @@ static int check_endpoint(const struct door_option *option, const char *endpoint
     if (kind == ENDPOINT_OFF_HOST && !insecure)
         return cli_fail("serve", CLI_USAGE,
                         "--%s %s can be reached from other hosts, and anyone there could %s: use "
-                        "tcp://127.0.0.1:PORT, or say --insecure",
+                        "tcp://127.0.0.1:PORT, or keys with --curve DIR, or say --insecure",
                         option->name, endpoint, option->could);
     if (kind == ENDPOINT_OFF_HOST)
         log_event(LOG_WARN, "insecure", LOG_STR(option->name, endpoint),
@@ -128,7 +212,7 @@ static int check_doors(const struct serve_options *options)
 
     for (size_t i = 0; i < 2; i++)
         for (size_t j = 0; j < option[i].list->count && code < 0; j++)
-            code = check_endpoint(&option[i], option[i].list->item[j], options->insecure);
+            code = check_endpoint(&option[i], option[i].list->item[j], options);
     return code;
 }
 
@@ -164,7 +248,7 @@ static int check_rep(const struct serve_options *options, const char *rep)
 
 int settings_check(const struct serve_options *options)
 {
-    int code = check_log(options);
+    int code = log_options("serve", "", options->log_level, options->log_format);
 
     if (code < 0)
         code = check_doors(options);
@@ -172,6 +256,8 @@ int settings_check(const struct serve_options *options)
         code = check_rep(options, options->reps.item[i]);
     if (code < 0)
         code = serve_work_check(options);
+    if (code < 0)
+        code = serve_http_check(options);
     return code;
 }
 
@@ -183,6 +269,7 @@ void settings_read_again(const struct serve_options *options, struct config *con
     char error[CONFIG_ERROR_SIZE];
 
     if (settings_read(options, &now, error) == 0) {
+        config_swap_options(config, &now); /* what was checked, and is pointed to, stays */
         config_done(config);
         *config = now;
         return;
@@ -192,14 +279,15 @@ void settings_read_again(const struct serve_options *options, struct config *con
               LOG_STR("say", "what the file said at the start is what counts"));
 }
 
-static void tell_change(void *context, const char *key, bool live)
+static void tell_change(void *context, const struct config_change *change)
 {
     size_t *changes = context;
 
     (*changes)++;
-    log_event(live ? LOG_INFO : LOG_WARN, "reload", LOG_STR("key", key),
-              LOG_STR("say", live ? "its new value holds from now on"
-                                  : "its new value holds after a restart only"));
+    log_event(change->live ? LOG_INFO : LOG_WARN, "reload", LOG_STR("key", change->key),
+              LOG_STR("was", change->was), LOG_STR("now", change->now),
+              LOG_STR("say", change->live ? "its new value holds from now on"
+                                          : "its new value holds after a restart only"));
 }
 
 void settings_reload(struct server *self, int64_t now_us)
@@ -211,6 +299,7 @@ void settings_reload(struct server *self, int64_t now_us)
     size_t changes = 0;
 
     if (settings_read(self->options, &config, error) < 0) {
+        self->stats.count[STAT_RELOADS_REFUSED]++;
         log_event(LOG_ERROR, "reload", LOG_STR("why", error),
                   LOG_STR("say", "nothing was changed"));
     } else {

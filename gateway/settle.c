@@ -1,22 +1,36 @@
 #include <stdio.h>
 
+#include "gateway/builtin.h"
 #include "gateway/log.h"
 #include "gateway/server.h"
 
+/* The one line of a query that says how long everything took. */
 static void log_committed(const struct job *job, int64_t now_us)
 {
     if (job->kind == JOB_DEAD)
-        log_event(LOG_WARN, "dead", LOG_INT("id", job->id),
-                  LOG_STR("conversation", job->conversation_id), LOG_STR("service", job->service),
-                  LOG_INT("attempts", job->attempt), LOG_STR("why", job->reason));
+        log_each(LOG_WARN, "dead", LOG_INT("id", job->id),
+                 LOG_STR("conversation", job->conversation_id), LOG_STR("service", job->service),
+                 LOG_STR("worker", job->worker), LOG_INT("attempts", job->attempt),
+                 LOG_STR("why", job->reason), LOG_US("committed", now_us - job->answered_us),
+                 LOG_US("total", now_us - job->seen_us));
     else
-        log_event(LOG_INFO, "answered", LOG_INT("id", job->id),
-                  LOG_STR("conversation", job->conversation_id), LOG_STR("service", job->service),
-                  LOG_STR("worker", job->worker), LOG_INT("attempt", job->attempt),
-                  LOG_US("waited", job->leased_us - job->seen_us),
-                  LOG_US("worked", job->answered_us - job->leased_us),
-                  LOG_US("committed", now_us - job->answered_us),
-                  LOG_US("total", now_us - job->seen_us));
+        log_each(LOG_INFO, "answered", LOG_INT("id", job->id),
+                 LOG_STR("conversation", job->conversation_id), LOG_STR("service", job->service),
+                 LOG_STR("worker", job->worker), LOG_INT("attempt", job->attempt),
+                 LOG_US("waited", job->leased_us - job->seen_us),
+                 LOG_US("worked", job->answered_us - job->leased_us),
+                 LOG_US("committed", now_us - job->answered_us),
+                 LOG_US("total", now_us - job->seen_us));
+}
+
+/* The same of a query that has ended without a reply; when it was seen is not always known. */
+static void log_ended(const struct job *job, int64_t now_us, const char *event, const char *say)
+{
+    const struct log_field field[] = {LOG_INT("id", job->id),
+                                      LOG_STR("conversation", job->conversation_id),
+                                      LOG_STR("say", say), LOG_US("total", now_us - job->seen_us)};
+
+    log_write_each(LOG_WARN, event, field, job->seen_us ? 4 : 3);
 }
 
 /* The answer was paid for: it is kept, before an error reply is tried in its place. */
@@ -78,6 +92,35 @@ bool settle_is_stuck(const struct server *self, int64_t id)
     return false;
 }
 
+/* JOB's answer is committed: where its query's time went. */
+static void note_times(struct server *self, const struct job *job, int64_t now_us)
+{
+    struct histogram *stage = self->stats.stage;
+
+    histogram_add(&stage[STAGE_DISPATCH_TO_REPLY], job->answered_us - job->leased_us);
+    histogram_add(&stage[STAGE_REPLY_TO_COMMIT], now_us - job->answered_us);
+    histogram_add(&stage[STAGE_TOTAL], now_us - job->seen_us);
+}
+
+static uint32_t span_us(int64_t from_us, int64_t to_us)
+{
+    int64_t us = to_us - from_us;
+
+    return us < 0 ? 0 : us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
+}
+
+static void note_outcome(struct server *self, int64_t now_us, const struct job *job)
+{
+    struct outcome outcome = {job->id, job->outcome, job->reply_id, 0, 0, 0};
+
+    if (job->kind == JOB_ANSWER && job->outcome == STORE_COMMITTED) {
+        outcome.waited_us = span_us(job->seen_us, job->leased_us);
+        outcome.worked_us = span_us(job->leased_us, job->answered_us);
+        outcome.committed_us = span_us(job->answered_us, now_us);
+    }
+    outcomes_note(self->outcomes, &outcome);
+}
+
 static void on_ended(struct server *self, int64_t now_us, const struct job *job)
 {
     static const struct {
@@ -91,19 +134,21 @@ static void on_ended(struct server *self, int64_t now_us, const struct job *job)
         [STORE_DROPPED] = {STAT_DROPPED, TOPIC_DROPPED, "its client has taken it back"},
     };
 
+    note_outcome(self, now_us, job);
     if ((job->kind == JOB_ANSWER || job->kind == JOB_DEAD) && job->outcome == STORE_COMMITTED) {
         self->stats.count[job->kind == JOB_DEAD ? STAT_DEAD : STAT_ANSWERED]++;
         self->stats.count[STAT_REDACTED] += job->redacted;
         self->stats.count[STAT_CUT] += job->whole.size > 0;
         log_committed(job, now_us);
-        if (job->kind == JOB_DEAD)
+        if (job->kind == JOB_ANSWER)
+            note_times(self, job, now_us);
+        else
             announce_end(self, now_us, TOPIC_DEAD, job, job->reason);
         return;
     }
     self->stats.count[end[job->outcome].counter]++;
     announce_end(self, now_us, end[job->outcome].kind, job, end[job->outcome].say);
-    log_event(LOG_WARN, topic_name(end[job->outcome].kind), LOG_INT("id", job->id),
-              LOG_STR("conversation", job->conversation_id), LOG_STR("say", end[job->outcome].say));
+    log_ended(job, now_us, topic_name(end[job->outcome].kind), end[job->outcome].say);
 }
 
 /* The job of a query's end. Returns true when the core's query has ended with it. */
@@ -133,10 +178,12 @@ static void settle_record(struct server *self, int64_t now_us, const struct job 
     bool ours = !job->error && job->outcome == STORE_COMMITTED;
     struct event event = {.kind = EVENT_RECORDED};
 
-    if (job->error)
+    if (job->error) {
+        self->stats.count[STAT_UNRECORDABLE]++;
         log_event(LOG_ERROR, "unrecordable", LOG_INT("id", job->id),
                   LOG_STR("conversation", job->conversation_id),
                   LOG_STR("say", "the database's own rules refuse to record its state"));
+    }
     event.recorded.id = job->id;
     if (job->kind == JOB_FAIL && job->reason[0] && ours)
         announce_failed(self, now_us, job);
@@ -193,6 +240,9 @@ static void settle(struct server *self, int64_t now_us, const struct job *job)
     case JOB_RETIRE:
         note_refused(self, job);
         upkeep_settled(self, now_us, job);
+        break;
+    case JOB_CALL:
+        builtin_settled(self, job);
         break;
     case JOB_UNTICK:
         replies_closed(self, job);

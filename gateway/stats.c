@@ -3,6 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
+/* 100 microseconds to 56 minutes */
+#define STAGE_FIRST_US 100
+#define STAGE_BOUNDS 26
+
 const char *stats_name(enum counter counter)
 {
     static const char *const name[STATS] = {
@@ -29,10 +33,13 @@ const char *stats_name(enum counter counter)
         [STAT_UNFOLLOWED] = "unfollowed",
         [STAT_OBSERVERS_CUT] = "observers_cut",
         [STAT_EVENTS_LOST] = "events_lost",
+        [STAT_TURNED_AWAY] = "turned_away",
         [STAT_STRANGERS] = "strangers",
         [STAT_BAD_FRAMES] = "bad_frames",
         [STAT_UNSUPPORTED] = "unsupported",
         [STAT_NOT_ALLOWED] = "not_allowed",
+        [STAT_REFUSED_KEYS] = "refused_keys",
+        [STAT_REFUSED_ROLES] = "refused_roles",
         [STAT_PEERS_GONE] = "peers_gone",
         [STAT_PEERS_FULL] = "peers_full",
         [STAT_WORKERS_LEFT] = "workers_left",
@@ -54,8 +61,26 @@ const char *stats_name(enum counter counter)
         [STAT_ODD_BODIES] = "odd_bodies",
         [STAT_DROPPED] = "dropped",
         [STAT_BACKLOG_SKIPPED] = "backlog_skipped",
+        [STAT_UNRECORDABLE] = "unrecordable",
+        [STAT_HELD_BACK] = "held_back",
+        [STAT_HINTS_LOST] = "hints_lost",
+        [STAT_RELOADS_REFUSED] = "reloads_refused",
     };
     return name[counter];
+}
+
+const char *stats_stage_name(enum stage stage)
+{
+    static const char *const name[STAGES] = {"commit_to_tail", "tail_to_dispatch",
+                                             "dispatch_to_reply", "reply_to_commit", "total"};
+    return name[stage];
+}
+
+void stats_init(struct stats *self)
+{
+    *self = (struct stats){.count = {0}};
+    for (int i = 0; i < STAGES; i++)
+        histogram_init(&self->stage[i], STAGE_FIRST_US, STAGE_BOUNDS);
 }
 
 struct adapter_stats *stats_adapter(struct stats *self, const char *name)

@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "gateway/histogram.h"
 #include "proto/limits.h"
 
 enum counter {
@@ -31,10 +32,13 @@ enum counter {
     STAT_UNFOLLOWED,        /* partials not published: their attempt's beginning was not seen */
     STAT_OBSERVERS_CUT,     /* connections of observers that subscribed to too much */
     STAT_EVENTS_LOST,       /* events that could not be handed to a socket */
+    STAT_TURNED_AWAY,       /* connections for which there was no descriptor to spare */
     STAT_STRANGERS,         /* messages from peers that are not registered */
     STAT_BAD_FRAMES,        /* messages that are no protocol of ours */
     STAT_UNSUPPORTED,       /* messages of a protocol that this version does not speak */
     STAT_NOT_ALLOWED,       /* controls asked for from elsewhere than the unix socket */
+    STAT_REFUSED_KEYS,      /* handshakes of keys that are not allowed at that door */
+    STAT_REFUSED_ROLES,     /* messages of keys that may not do what they ask for */
     STAT_PEERS_GONE,        /* sends to a connection that is closed */
     STAT_PEERS_FULL,        /* sends to a peer whose queue is full */
     STAT_WORKERS_LEFT,      /* workers that left, were silent, over their time, or gone */
@@ -56,7 +60,22 @@ enum counter {
     STAT_ODD_BODIES,        /* requests whose metadata says of their body what is not so */
     STAT_DROPPED,           /* queries that their client has taken back */
     STAT_BACKLOG_SKIPPED,   /* unread queries left alone by --backlog skip */
+    STAT_UNRECORDABLE,      /* states of queries that the database's own rules refuse to record */
+    STAT_HELD_BACK,         /* deliveries put off because the committer has enough to do */
+    STAT_HINTS_LOST,      /* times the kernel's queue of file events ran over, or the watch ended */
+    STAT_RELOADS_REFUSED, /* settings read again that were wrong: nothing was changed */
     STATS
+};
+
+/* Where a query's time goes, in microseconds. The first is for queries seen after the start, the
+ * second for first attempts, the others for queries that were answered. */
+enum stage {
+    STAGE_COMMIT_TO_TAIL,    /* from the time in its row, which its writer's clock gave it */
+    STAGE_TAIL_TO_DISPATCH,  /* until a worker has it */
+    STAGE_DISPATCH_TO_REPLY, /* the attempt that was answered */
+    STAGE_REPLY_TO_COMMIT,
+    STAGE_TOTAL, /* from tail to commit */
+    STAGES
 };
 
 #define STATS_ADAPTERS 16 /* words that are counted apart; the rest counts as "other" */
@@ -70,14 +89,19 @@ struct adapter_stats {
 
 struct stats {
     uint64_t count[STATS];
+    struct histogram stage[STAGES];
     /* In the order in which they came, "other" and the end included. */
     struct adapter_stats adapter[STATS_ADAPTERS + 2];
 };
 
+/* All zero. */
+void stats_init(struct stats *self);
 /* The counters of the adapter NAME; NULL for "": its worker has not said how. */
 struct adapter_stats *stats_adapter(struct stats *self, const char *name);
 
 /* The name of a counter in status, as "refused_forged". */
 const char *stats_name(enum counter counter);
+/* The name of a histogram there, as "commit_to_tail". */
+const char *stats_stage_name(enum stage stage);
 
 #endif

@@ -5,14 +5,17 @@
 #include "adapters/bridge/db.h"
 #include "adapters/bridge/records.h"
 #include "adapters/host/clock.h"
+#include "adapters/host/usage.h"
+#include "adapters/zmq/endpoint.h"
 #include "gateway/server.h"
+#include "gateway/status_parts.h"
 #include "proto/stamp.h"
 #include "proto/utf8.h"
 
 /* Making it costs O(workers, services, conversations), and anybody may ask. */
 #define KEPT_US 100000
 
-static json_t *seconds(int64_t us)
+json_t *status_seconds(int64_t us)
 {
     return json_real((double)(us / 1000) / 1000);
 }
@@ -38,6 +41,49 @@ static json_t *name(const char *bytes)
     return string;
 }
 
+static void add_door(json_t *doors, const char *what, const char *endpoint, bool curve)
+{
+    bool ipc = strncmp(endpoint, "ipc://", 6) == 0;
+    json_t *row = json_object();
+
+    json_object_set_new(row, "door", json_string(what));
+    json_object_set_new(row, "endpoint", name(endpoint));
+    json_object_set_new(row, "security", json_string(ipc ? "ipc" : curve ? "curve" : "plain"));
+    json_object_set_new(
+        row, "insecure",
+        json_boolean(!ipc && !curve && endpoint_read(endpoint) == ENDPOINT_OFF_HOST));
+    json_array_append_new(doors, row);
+}
+
+static json_t *doors_part(const struct server *self)
+{
+    json_t *doors = json_array();
+
+    for (size_t i = 0; i < gate_doors(self->gate); i++)
+        add_door(doors, "gate", gate_endpoint(self->gate, i), gate_is_curve(self->gate, i));
+    for (size_t i = 0; i < events_doors(self->events); i++)
+        add_door(doors, "events", events_endpoint(self->events, i),
+                 events_is_curve(self->events, i));
+    return doors;
+}
+
+static json_t *known(int64_t number)
+{
+    return number < 0 ? json_null() : json_integer(number);
+}
+
+/* What the process uses. */
+static void usage_part(json_t *part)
+{
+    struct usage usage;
+
+    usage_read(&usage);
+    json_object_set_new(part, "rss_bytes", known(usage.rss_bytes));
+    json_object_set_new(part, "open_fds", known(usage.open_fds));
+    json_object_set_new(part, "max_fds", known(usage.max_fds));
+    json_object_set_new(part, "cpu_seconds", status_seconds(usage.cpu_us));
+}
+
 static json_t *gateway_part(const struct server *self)
 {
     json_t *part = json_object();
@@ -52,8 +98,10 @@ static json_t *gateway_part(const struct server *self)
     json_object_set_new(part, "sqlite_linked_in", json_boolean(db_sqlite_is_linked_in()));
     json_object_set_new(part, "db", name(self->place.db));
     json_object_set_new(part, "gates", gates);
+    json_object_set_new(part, "doors", doors_part(self));
     json_object_set_new(part, "draining", json_boolean(self->draining));
     json_object_set_new(part, "paused", json_boolean(dispatch_paused(self->dispatch)));
+    usage_part(part);
     return part;
 }
 
@@ -76,10 +124,21 @@ static json_t *services_part(const struct server *self, int64_t now_us)
         json_object_set_new(row, "in_flight", json_integer((json_int_t)service->in_flight));
         json_object_set_new(row, "workers", json_integer((json_int_t)service->workers));
         json_object_set_new(row, "oldest_waiting_seconds",
-                            oldest_us == INT64_MAX ? json_null() : seconds(now_us - oldest_us));
+                            oldest_us == INT64_MAX ? json_null()
+                                                   : status_seconds(now_us - oldest_us));
         json_array_append_new(part, row);
     }
     return part;
+}
+
+static json_t *identity_row(const struct identity *who)
+{
+    json_t *row = json_object();
+
+    json_object_set_new(row, "principal", json_string(who->principal));
+    if (who->name[0])
+        json_object_set_new(row, "name", name(who->name));
+    return row;
 }
 
 static json_t *worker_row(const struct worker *worker, int64_t now_us)
@@ -90,13 +149,15 @@ static json_t *worker_row(const struct worker *worker, int64_t now_us)
     json_object_set_new(row, "name", name(worker->options.name));
     json_object_set_new(row, "service", name(worker_service(worker)));
     json_object_set_new(row, "protocol", json_string(worker_protocol_name(worker->protocol)));
+    if (worker->verified.principal[0])
+        json_object_set_new(row, "verified", identity_row(&worker->verified));
     if (worker->options.adapter[0])
         json_object_set_new(row, "adapter", json_string(worker->options.adapter));
     json_object_set_new(row, "slots", json_integer(worker->options.slots));
     json_object_set_new(row, "in_flight", json_integer(worker->in_flight));
     json_object_set_new(row, "served", json_integer((json_int_t)worker->served));
     json_object_set_new(row, "since", stamp(since_us));
-    json_object_set_new(row, "last_seen_seconds", seconds(now_us - worker->heard_us));
+    json_object_set_new(row, "last_seen_seconds", status_seconds(now_us - worker->heard_us));
     return row;
 }
 
@@ -217,7 +278,7 @@ static void counts_part(const struct server *self, json_t *part)
     json_object_set_new(part, "dead", json_integer(dead));
 }
 
-static json_t *tail_part(const struct server *self)
+static json_t *tail_part(const struct server *self, int64_t now_us)
 {
     int64_t cursor = tail_cursor(self->tail);
     int64_t last = cursor;
@@ -228,37 +289,11 @@ static json_t *tail_part(const struct server *self)
     json_object_set_new(part, "cursor", json_integer(cursor));
     json_object_set_new(part, "last_id", json_integer(last));
     json_object_set_new(part, "lag", json_integer(last - cursor));
+    json_object_set_new(
+        part, "blocked_seconds",
+        status_seconds(self->blocked_since_us ? now_us - self->blocked_since_us : 0));
     json_object_set_new(part, "low_water", json_integer(self->upkeep.mark));
     counts_part(self, part);
-    return part;
-}
-
-static json_t *committer_part(const struct server *self, int64_t now_us)
-{
-    struct committer_view view;
-    json_t *part = json_object();
-
-    committer_look(self->committer, &view);
-    json_object_set_new(part, "state", json_string(committer_state_name(view.state)));
-    json_object_set_new(part, "queued", json_integer((json_int_t)view.queued));
-    json_object_set_new(part, "committed", json_integer((json_int_t)view.jobs));
-    json_object_set_new(part, "groups", json_integer((json_int_t)view.groups));
-    json_object_set_new(part, "busy", json_integer((json_int_t)view.busy));
-    json_object_set_new(part, "failures", json_integer((json_int_t)view.failures));
-    json_object_set_new(part, "checkpoints", json_integer((json_int_t)view.checkpoints));
-    json_object_set_new(part, "checkpoints_partial",
-                        json_integer((json_int_t)view.checkpoints_partial));
-    json_object_set_new(part, "lock_held_seconds", seconds(view.held_us));
-    json_object_set_new(part, "wal_frames", json_integer(view.wal_frames));
-    json_object_set_new(part, "wal_bytes", json_integer((json_int_t)db_wal_size(self->place.db)));
-    /* who is in the way, while somebody is */
-    json_object_set_new(part, "lock_holder",
-                        view.state == COMMITTER_LOCKED
-                            ? json_integer((json_int_t)db_lock_holder(&self->place))
-                            : json_null());
-    json_object_set_new(part, "state_seconds",
-                        view.state == COMMITTER_OK ? json_null()
-                                                   : seconds(now_us - view.state_since_us));
     return part;
 }
 
@@ -293,7 +328,9 @@ static json_t *events_part(const struct server *self)
 static json_t *whole(struct server *self, int64_t now_us)
 {
     json_t *status = json_object();
+    struct committer_measures measures;
 
+    committer_measure(self->committer, &measures);
     json_object_set_new(status, "type", json_string("status"));
     json_object_set_new(status, "gateway", gateway_part(self));
     json_object_set_new(status, "services", services_part(self, now_us));
@@ -307,10 +344,11 @@ static json_t *whole(struct server *self, int64_t now_us)
     json_object_set_new(status, "held", json_integer((json_int_t)dispatch_held(self->dispatch)));
     json_object_set_new(status, "messages", messages_part(self));
     json_object_set_new(status, "counters", counters_part(self));
+    json_object_set_new(status, "histograms", status_histograms(self, &measures));
     json_object_set_new(status, "events", events_part(self));
     json_object_set_new(status, "wake", wake_part(self));
-    json_object_set_new(status, "tail", tail_part(self));
-    json_object_set_new(status, "committer", committer_part(self, now_us));
+    json_object_set_new(status, "tail", tail_part(self, now_us));
+    json_object_set_new(status, "committer", status_committer(self, &measures, now_us));
     return status;
 }
 

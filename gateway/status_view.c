@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "gateway/columns.h"
+#include "gateway/status_times.h"
 #include "proto/escape.h"
 
 /* Every getter takes what is there and never fails: the gateway may be of another version. */
@@ -55,6 +56,21 @@ static void print_committer(const json_t *committer)
            number_of(committer, "checkpoints_partial"));
 }
 
+/* Endpoints that let in whoever can reach them, from other hosts too. */
+static void print_insecure(const json_t *doors)
+{
+    const json_t *door;
+    size_t i;
+    json_array_foreach(doors, i, door)
+    {
+        if (!json_is_true(json_object_get(door, "insecure")))
+            continue;
+        print_text("INSECURE   ", text_of(door, "door"));
+        print_text(" ", text_of(door, "endpoint"));
+        printf(" lets in anyone who can reach it, without a key\n");
+    }
+}
+
 static void print_head(const json_t *status)
 {
     const json_t *gateway = json_object_get(status, "gateway");
@@ -65,14 +81,39 @@ static void print_head(const json_t *status)
     print_text(", since ", text_of(gateway, "since"));
     printf(" UTC%s%s\n", json_is_true(json_object_get(gateway, "draining")) ? ", draining" : "",
            json_is_true(json_object_get(gateway, "paused")) ? ", paused" : "");
+    print_insecure(json_object_get(gateway, "doors"));
     print_text("Database   ", text_of(gateway, "db"));
-    printf("\nTail       at message %" PRId64 " of %" PRId64 ", lag %" PRId64 "\n",
+    printf("\nTail       at message %" PRId64 " of %" PRId64 ", lag %" PRId64,
            number_of(tail, "cursor"), number_of(tail, "last_id"), number_of(tail, "lag"));
+    if (number_of(tail, "blocked_seconds") > 0)
+        printf("; locked, so that it cannot be read, for %" PRId64 " s",
+               number_of(tail, "blocked_seconds"));
+    putchar('\n');
     print_committer(json_object_get(status, "committer"));
     printf("Wake       %" PRId64 " hints, %" PRId64 " proofs, %" PRId64 " re-checks, %" PRId64
            " safety-net hits\n",
            number_of(wake, "hints"), number_of(wake, "proofs"), number_of(wake, "rechecks"),
            number_of(wake, "safety_net_hits"));
+    status_times_print(status);
+}
+
+/* A relay has a source where a gateway has a database. */
+static void print_relay(const json_t *status)
+{
+    const json_t *relay = json_object_get(status, "relay");
+    const json_t *source = json_object_get(status, "source");
+    print_text("Relay      ", text_of(relay, "name"));
+    print_text(", ", text_of(relay, "version"));
+    print_text(", since ", text_of(relay, "since"));
+    printf(" UTC%s\n", json_is_true(json_object_get(relay, "draining")) ? ", draining" : "");
+    print_insecure(json_object_get(relay, "doors"));
+    print_text("From       ", text_of(source, "from"));
+    print_text(json_is_true(json_object_get(source, "up")) ? ", up since "
+                                                           : ", not connected since ",
+               text_of(source, "since"));
+    printf(" UTC, %" PRId64 " answers kept for it\n", number_of(source, "kept"));
+    printf("Here       %" PRId64 " in flight, %" PRId64 " observers\n",
+           number_of(status, "in_flight"), number_of(status, "observers"));
 }
 
 static void print_services(const json_t *services)
@@ -100,10 +141,24 @@ static void print_services(const json_t *services)
     columns_done(&table);
 }
 
+#define KEY_SHOWN 12 /* bytes of a key without a name: "key:1a2b3c4d" */
+
+/* Whom the gateway has verified WORKER to be. */
+static struct span who_of(const json_t *worker)
+{
+    const json_t *who = json_object_get(worker, "verified");
+    struct span shown = text_of(who, "name");
+    if (shown.size == 0)
+        shown = text_of(who, "principal");
+    return shown.size > KEY_SHOWN && strncmp(shown.data, "key:", 4) == 0
+               ? span_of(shown.data, KEY_SHOWN)
+               : shown;
+}
+
 static void print_workers(const json_t *workers)
 {
-    static const char *const title[] = {"WORKER",     "SERVICE", "PROTOCOL", ">SLOTS",
-                                        ">IN FLIGHT", ">SERVED", "SINCE",    ">LAST SEEN"};
+    static const char *const title[] = {"WORKER",     "VERIFIED", "SERVICE", "PROTOCOL",  ">SLOTS",
+                                        ">IN FLIGHT", ">SERVED",  "SINCE",   ">LAST SEEN"};
     struct columns table;
     const json_t *worker;
     size_t i;
@@ -111,10 +166,11 @@ static void print_workers(const json_t *workers)
         printf("\nNo worker is connected. Start one, for example: tailgate work --db ... --echo\n");
         return;
     }
-    columns_init(&table, title, 8);
+    columns_init(&table, title, 9);
     json_array_foreach(workers, i, worker)
     {
         columns_text(&table, text_of(worker, "name"));
+        columns_text(&table, who_of(worker));
         columns_text(&table, text_of(worker, "service"));
         columns_text(&table, text_of(worker, "protocol"));
         columns_number(&table, number_of(worker, "slots"));
@@ -173,7 +229,7 @@ static void print_reps(const json_t *reps)
     columns_done(&table);
 }
 
-/* The programs that the gateway keeps running (--work). */
+/* The programs that the gateway keeps running (--work, --http). */
 static void print_helpers(const json_t *helpers)
 {
     static const char *const title[] = {"HELPER", ">PID", ">RESTARTS", "STATE"};
@@ -226,7 +282,10 @@ static void print_numbers(const char *label, json_t *numbers)
 
 void status_view_print(const json_t *status)
 {
-    print_head(status);
+    if (json_object_get(status, "relay"))
+        print_relay(status);
+    else
+        print_head(status);
     print_services(json_object_get(status, "services"));
     print_workers(json_object_get(status, "workers"));
     print_adapters(json_object_get(status, "adapters"));

@@ -4,7 +4,8 @@
 
 #include <jansson.h>
 
-/* Prints STATUS (WIRE.md, "tailgate.status") on stdout. Missing members show as "-" or 0. */
+/* Prints STATUS, of a gateway or a relay (WIRE.md, "tailgate.status"), on stdout. Missing members
+ * show as "-" or 0. */
 void status_view_print(const json_t *status);
 
 #endif

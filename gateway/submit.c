@@ -3,6 +3,7 @@
 
 #include "adapters/bridge/records.h"
 #include "adapters/host/clock.h"
+#include "gateway/failed.h"
 #include "gateway/log.h"
 #include "gateway/server.h"
 #include "proto/body.h"
@@ -38,6 +39,8 @@ static struct reply_facts facts_of(const struct job *job, const struct message *
         .worker = span_str(job->worker),
         .attempt = job->attempt,
         .took_us = job->answered_us - job->seen_us,
+        .principal = span_str(job->sender.principal),
+        .name = span_str(job->sender.name),
     };
     return facts;
 }
@@ -73,15 +76,26 @@ void submit_answer(struct server *self, int64_t now_us, const struct action *act
 {
     const struct answer_in_hand *hand = &self->in_hand;
     struct reply_facts facts;
+    struct buffer through, failed;
     struct job *job;
 
     assert(hand->loaded && hand->row.id == action->id);
+    buffer_init(&through);
     job = new_job(self, JOB_ANSWER, now_us, action, &hand->row);
     job->settles = true;
     job->ticket = hand->query.ticket;
     job->asked = hand->query.request;
+    job->sender = hand->sender;
+    if (hand->via) {
+        if (hand->via->worker[0])
+            memcpy(job->worker, hand->via->worker, sizeof job->worker);
+        via_through(hand->via, &through);
+    }
     facts = facts_of(job, &hand->query);
     facts.redactor = &self->redactor;
+    facts.through = buffer_span(&through);
+    buffer_init(&failed);
+    facts.failed = failed_put(self, job, &failed);
     if (hand->raw)
         compose_raw(hand, &facts, job);
     else
@@ -89,10 +103,12 @@ void submit_answer(struct server *self, int64_t now_us, const struct action *act
             answer_compose(hand->answer, &facts, &job->text, &job->metadata, &job->whole) > 0;
     submit_note_failures(self, job->id, job->worker);
     committer_submit(self->committer, job);
+    buffer_done(&failed);
+    buffer_done(&through);
 }
 
 static void submit_end_job(struct server *self, int64_t id, const struct tail_row *row,
-                           bool claimed, bool settles)
+                           bool claimed, bool settles, int64_t seen_us)
 {
     struct span nobody = span_str("");
     struct job *job =
@@ -101,6 +117,7 @@ static void submit_end_job(struct server *self, int64_t id, const struct tail_ro
 
     job->settles = settles;
     job->claimed = claimed;
+    job->seen_us = seen_us;
     job->recorded = true; /* it may be, whoever finds its end does not know */
     job->parked = true;
     committer_submit(self->committer, job);
@@ -150,8 +167,8 @@ void submit_ended(struct server *self, int64_t id)
     free(ending);
 }
 
-void submit_end(struct server *self, int64_t id, const struct tail_row *row, bool claimed,
-                bool settles)
+static void end_once(struct server *self, int64_t id, const struct tail_row *row, bool claimed,
+                     bool settles, int64_t seen_us)
 {
     struct ending *ending = find_ending(self, id);
 
@@ -162,7 +179,21 @@ void submit_end(struct server *self, int64_t id, const struct tail_row *row, boo
         ending->id = id;
         table_add(&self->ending, &ending->node, table_hash(&self->ending, &id, sizeof id));
     }
-    submit_end_job(self, id, row, claimed, settles);
+    submit_end_job(self, id, row, claimed, settles, seen_us);
+}
+
+void submit_end(struct server *self, int64_t id, const struct tail_row *row, bool claimed,
+                bool settles)
+{
+    end_once(self, id, row, claimed, settles, 0);
+}
+
+void submit_end_of(struct server *self, const struct action *action, const struct tail_row *row,
+                   bool settles)
+{
+    bool claimed = action->claimed && action->kind != ACTION_CLAIM; /* that has not been done */
+
+    end_once(self, action->id, row, claimed, settles, action->seen_us);
 }
 
 /* The conversation of a query whose row is gone, where its delivery row tells. */
@@ -200,7 +231,7 @@ void submit_gone(struct server *self, const struct action *action)
     struct job *job;
 
     if (!answer || answer->kind == ANSWER_ERROR || answer->kind == ANSWER_RETURN) {
-        submit_end(self, action->id, NULL, action->claimed, true); /* nothing to keep */
+        submit_end_of(self, action, NULL, true); /* nothing to keep */
         return;
     }
     buffer_init(&conversation);
@@ -211,6 +242,7 @@ void submit_gone(struct server *self, const struct action *action)
     buffer_done(&conversation);
     job->settles = job->recorded = job->parked = true;
     job->attempt = action->attempt;
+    job->seen_us = action->seen_us;
     memcpy(job->worker, action->worker, sizeof job->worker);
     memcpy(job->service, action->service, sizeof job->service);
     job->redacted = keep_in_hand(self, &job->text);
@@ -253,6 +285,7 @@ static void submit_dead(struct server *self, int64_t now_us, const struct action
     struct job *job = new_job(self, JOB_DEAD, now_us, action, row);
     struct reply_facts facts;
     struct message query;
+    struct buffer failed;
 
     job->settles = true;
     message_read(&row->columns, &query);
@@ -260,8 +293,11 @@ static void submit_dead(struct server *self, int64_t now_us, const struct action
     job->asked = query.request;
     facts = facts_of(job, &query);
     facts.redactor = &self->redactor;
+    buffer_init(&failed);
+    facts.failed = failed_put(self, job, &failed);
     job->redacted = dead_compose(span_str(job->reason), &facts, &job->text, &job->metadata) > 0 ||
                     redact_shows(span_str(job->reason)); /* door.c has, before it was cut */
+    buffer_done(&failed);
     submit_note_failures(self, job->id, job->worker);
     committer_submit(self->committer, job);
 }
@@ -304,9 +340,8 @@ static void submit_over(struct server *self, int64_t now_us, const struct action
                         const struct tail_row *row)
 {
     struct event event = {.kind = EVENT_ENDED};
-    bool claimed = action->claimed && action->kind != ACTION_CLAIM; /* that has not been done */
 
-    submit_end(self, action->id, row, claimed, is_end(action));
+    submit_end_of(self, action, row, is_end(action));
     if (action->kind == ACTION_CLAIM) {
         event.kind = EVENT_CLAIMED;
         event.claimed.id = action->id;

@@ -120,8 +120,8 @@ static enum builtin on_close(struct server *self, int64_t now_us, const struct a
 }
 
 const struct builtin_service builtin_of_titanic[] = {
-    {"titanic.request", false, on_request},
-    {"titanic.reply", false, on_reply},
-    {"titanic.close", false, on_close},
-    {NULL, false, NULL},
+    {"titanic.request", RIGHT_ASK, false, on_request},
+    {"titanic.reply", RIGHT_ASK, false, on_reply},
+    {"titanic.close", RIGHT_ASK, false, on_close},
+    {0},
 };

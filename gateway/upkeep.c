@@ -193,6 +193,7 @@ static void retire(struct server *self)
     job->retention.dead_s = self->config.dead_us / 1000000;
     job->retention.audit_s = self->config.audit_us / 1000000;
     job->retention.request_s = self->config.client_coalesce_us / 1000000 + 1;
+    job->retention.key_s = LIMIT_SUBMIT_KEY_S;
     job->limit = RETIRED_AT_ONCE;
     committer_submit(self->committer, job);
     self->upkeep.retiring = true;

@@ -15,6 +15,7 @@ struct watch_event {
     struct span conversation_id, service, worker;
     struct span form, size, text, truncated;
     struct span seconds, dead, attempt, attempts, pause, returned;
+    struct span verified, sender, by; /* objects: who sent an answer, a query, a control */
     struct span change, protocol, workers;
     struct span why;
 };

@@ -186,8 +186,13 @@ static void put_words(struct line *line, const struct watch_words *words,
         if (words->words.size > 0 && used > 0 && columns > 0)
             put_blanks(line, 1);
     }
-    if (!style->full || !words->is_body)
-        put(line, buffer_span(&words->words), columns, words->is_bad ? "31" : NULL);
+    if (style->full && words->is_body)
+        return; /* they stand below */
+    if (words->is_doubtful) {
+        columns -= put(line, span_str("[]"), columns, "2");
+        put_blanks(line, 1);
+    }
+    put(line, buffer_span(&words->words), columns, words->is_bad ? "31" : NULL);
 }
 
 static void put_body(struct buffer *text, const struct watch_event *event,

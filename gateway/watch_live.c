@@ -15,6 +15,8 @@ int watch_live_open(struct watch_run *self, const char *events, const char *gate
     const struct tailgate_observer_options options = {
         .endpoint = events,
         .gate = gate,
+        .cert = self->cert,
+        .server_cert = self->server_cert,
         .kinds = wish->kind,
         .kind_count = wish->kinds,
         .conversation = wish->conversation,
@@ -50,7 +52,7 @@ static int say_up(struct watch_run *self, const char *text)
 static int say_away(struct watch_run *self, const char *text, int64_t now_us)
 {
     bool again = strcmp(text, self->why_away) == 0;
-    bool quiet = self->why_away[0] && strncmp(text, "cannot", 6) != 0;
+    bool quiet = self->why_away[0] && strncmp(text, "no gateway", 10) == 0;
     if (!self->away_us)
         self->away_us = now_us;
     if (again)

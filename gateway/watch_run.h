@@ -23,9 +23,10 @@
 
 struct watch_run {
     /* What the command line says. */
-    const char *db;           /* or NULL, and then … */
-    const char *events_given; /* … an endpoint, … */
-    const char *gate_given;   /* … and the gate's, or NULL */
+    const char *db;                 /* or NULL, and then … */
+    const char *events_given;       /* … an endpoint, … */
+    const char *cert, *server_cert; /* with events_given */
+    const char *gate_given;         /* … and the gate's, or NULL */
     struct watch_since since;
     struct watch_wish wish;
 

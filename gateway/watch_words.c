@@ -31,11 +31,50 @@ void watch_words_seconds(struct buffer *ret_text, double seconds)
         buffer_format(ret_text, "%.1f h", seconds / 3600);
 }
 
-/* "shard-1: ", or nothing when there is no worker. */
-static void put_worker(struct buffer *text, struct span worker)
+/* NAME without the brackets that are ours: what a worker calls itself, or somebody a key. */
+static void put_name(struct buffer *text, struct span name)
 {
     size_t size = text->size;
-    watch_event_text(worker, text);
+    watch_event_text(name, text);
+    for (size_t i = size; i < text->size; i++) {
+        if (text->data[i] == '[' || text->data[i] == ']')
+            text->data[i] = text->data[i] == '[' ? '(' : ')';
+    }
+}
+
+#define PRINCIPAL_SHOWN 12 /* bytes of a key's: "key:1a2b3c4d" */
+
+/* "[w1 key:1a2b3c4d]" of WHO, whom the gateway has verified; nothing when it has nobody. */
+static void put_who(struct buffer *text, struct span who)
+{
+    struct span principal = {0}, name = {0};
+    const struct jtext_wanted wanted[] = {{"principal", &principal}, {"name", &name}};
+    struct buffer shown;
+    if (who.size == 0 || jtext_type(who) != JTEXT_OBJECT)
+        return;
+    jtext_pick(who, wanted, sizeof wanted / sizeof wanted[0]);
+    buffer_init(&shown);
+    watch_event_text(principal, &shown);
+    if (shown.size > PRINCIPAL_SHOWN && strncmp(shown.data, "key:", 4) == 0)
+        shown.size = PRINCIPAL_SHOWN;
+    buffer_byte(text, '[');
+    if (name.size) {
+        put_name(text, name);
+        buffer_byte(text, ' ');
+    }
+    buffer_add(text, buffer_span(&shown));
+    buffer_byte(text, ']');
+    buffer_done(&shown);
+}
+
+/* "shard-1 [uid:1000]: ", or nothing when there is no worker. */
+static void put_worker(struct buffer *text, const struct watch_event *event)
+{
+    size_t size = text->size;
+    put_name(text, event->worker);
+    if (text->size > size && event->verified.size)
+        buffer_byte(text, ' ');
+    put_who(text, event->verified);
     if (text->size > size)
         buffer_text(text, ": ");
 }
@@ -61,6 +100,15 @@ static void take_member(struct watch_words *self, bool is_query)
     self->words = taken;
 }
 
+/* "[uid:1000] " of who has asked, or steered the gateway. */
+static void put_sender(struct buffer *text, struct span who)
+{
+    size_t size = text->size;
+    put_who(text, who);
+    if (text->size > size)
+        buffer_byte(text, ' ');
+}
+
 static void say_row(struct watch_words *self, const struct watch_event *event)
 {
     double seconds = watch_event_seconds(event->seconds);
@@ -68,7 +116,8 @@ static void say_row(struct watch_words *self, const struct watch_event *event)
         watch_words_seconds(&self->before, seconds);
         buffer_byte(&self->before, ' ');
     }
-    put_worker(&self->before, event->worker);
+    put_worker(&self->before, event);
+    put_sender(&self->before, event->sender);
     if (watch_event_is(event->form, "empty")) {
         buffer_text(&self->words, "(empty)");
         return;
@@ -90,7 +139,7 @@ static void say_row(struct watch_words *self, const struct watch_event *event)
 
 static void say_partial(struct watch_words *self, const struct watch_event *event)
 {
-    put_worker(&self->before, event->worker);
+    put_worker(&self->before, event);
     watch_event_text(event->text, &self->words);
     self->is_body = true;
 }
@@ -98,7 +147,7 @@ static void say_partial(struct watch_words *self, const struct watch_event *even
 static void say_retry(struct watch_words *self, const struct watch_event *event)
 {
     double pause = watch_event_seconds(event->pause);
-    put_worker(&self->before, event->worker);
+    put_worker(&self->before, event);
     watch_event_text(event->why, &self->words);
     buffer_format(&self->words, " (attempt %" PRId64, watch_event_number(event->attempt));
     buffer_text(&self->words, span_is(event->returned, "true") ? " given back" : "");
@@ -112,7 +161,7 @@ static void say_retry(struct watch_words *self, const struct watch_event *event)
 static void say_dead(struct watch_words *self, const struct watch_event *event)
 {
     int64_t attempts = watch_event_number(event->attempts);
-    put_worker(&self->before, event->worker);
+    put_worker(&self->before, event);
     watch_event_text(event->why, &self->words);
     if (attempts > 0)
         buffer_format(&self->words, " (%" PRId64 " attempt%s)", attempts, attempts == 1 ? "" : "s");
@@ -122,8 +171,9 @@ static void say_dead(struct watch_words *self, const struct watch_event *event)
 static void say_worker(struct watch_words *self, const struct watch_event *event)
 {
     int64_t workers = watch_event_number(event->workers);
-    watch_event_text(event->worker, &self->before);
+    put_name(&self->before, event->worker);
     buffer_byte(&self->before, ' ');
+    put_sender(&self->before, event->verified);
     watch_event_text(event->change, &self->before);
     if (watch_event_is(event->change, "adopted"))
         buffer_text(&self->before, " it again");
@@ -137,6 +187,13 @@ static void say_worker(struct watch_words *self, const struct watch_event *event
     buffer_format(&self->words, "; %" PRId64 " worker%s)", workers, workers == 1 ? "" : "s");
 }
 
+/* What nobody is verified to have said may look as if somebody were. */
+static bool is_doubtful(const struct watch_words *self, const struct watch_event *event)
+{
+    return self->is_body && !event->verified.size && !event->sender.size && self->words.size > 0 &&
+           memchr(self->words.data, '[', self->words.size);
+}
+
 /* Everything else: the word of a gateway/…, the worker, and why. */
 static void say_why(struct watch_words *self, const struct watch_event *event)
 {
@@ -148,7 +205,8 @@ static void say_why(struct watch_words *self, const struct watch_event *event)
         buffer_add(&self->before, span_of(slash + 1, name.size - (size_t)(slash + 1 - name.data)));
         buffer_text(&self->before, event->why.size || event->worker.size ? ": " : "");
     }
-    put_worker(&self->before, event->worker);
+    put_worker(&self->before, event);
+    put_sender(&self->before, event->by);
     watch_event_text(event->why, &self->words);
     buffer_done(&name);
 }
@@ -169,4 +227,5 @@ void watch_words_of(struct watch_words *self, const struct watch_event *event)
         say[kind](self, event);
     else
         say_why(self, event);
+    self->is_doubtful = is_doubtful(self, event);
 }

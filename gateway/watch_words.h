@@ -8,8 +8,9 @@
 struct watch_words {
     struct buffer before; /* what stands before the words: "1.2 s shard-1: " */
     struct buffer words;
-    bool is_body; /* the words are a row's text, or a part of an answer */
-    bool is_bad;  /* they are an error */
+    bool is_body;     /* the words are a row's text, or a part of an answer */
+    bool is_bad;      /* they are an error */
+    bool is_doubtful; /* they have brackets, and nobody is verified to have said them */
 };
 
 void watch_words_init(struct watch_words *self);

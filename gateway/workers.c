@@ -98,50 +98,34 @@ static void idle_join(struct workers *self, struct worker *worker)
     worker->idle = true;
 }
 
-struct worker *workers_add(struct workers *self, int64_t now_us, const struct peer *peer,
-                           enum worker_protocol protocol, const struct envelope *envelope,
-                           struct span service, const struct worker_options *options)
+/* WORKER, which is nobody's yet, is registered for OWN (held; NULL: all services). */
+static void join(struct workers *self, int64_t now_us, struct worker *worker, struct service *own,
+                 const struct worker_options *options)
 {
-    struct worker *worker;
-    struct service *own = NULL;
-
-    assert(!workers_find(self, peer));
-    if (self->table.count == LIMIT_WORKERS)
-        return NULL;
-    if (!span_is(service, SERVICE_ALL)) {
-        own = pending_hold(self->pending, service);
-        if (!own)
-            return NULL;
-        own->workers++;
-    }
-    worker = memory_zero(1, sizeof *worker);
-    worker->peer = *peer;
-    worker->protocol = protocol;
-    worker->envelope = *envelope;
     worker->options = *options;
     worker->service = own;
+    if (own)
+        own->workers++;
     self->for_all += !own;
     worker->since_us = worker->heard_us = worker->sent_us = now_us;
+    worker->served = 0;
+    worker->stalled = false;
     if (options->name[0] == '\0')
         snprintf(worker->options.name, sizeof worker->options.name, "worker-%llu",
                  (unsigned long long)++self->named);
-    worker->timer.kind = TIMER_WORKER;
-    table_add(&self->table, &worker->node, hash_peer(self, peer));
-    idle_join(self, worker);
-    if (worker_beats(protocol))
+    workers_used(self, worker);
+    if (worker_beats(worker->protocol))
         workers_rearm(self, worker, now_us);
-    return worker;
 }
 
-void workers_remove(struct workers *self, int64_t now_us, struct worker *worker)
+/* WORKER is registered for nothing any more. */
+static void leave(struct workers *self, int64_t now_us, struct worker *worker)
 {
-    assert(!worker->leases);
     idle_leave(self, worker);
     timers_disarm(self->timers, &worker->timer);
     for (size_t i = 0; i < RECENT; i++)
         if (self->recent[i].worker == worker)
             self->recent[i].worker = NULL;
-    table_remove(&self->table, &worker->node);
     if (!worker->service) {
         self->for_all--;
         self->left_us = now_us;
@@ -150,6 +134,55 @@ void workers_remove(struct workers *self, int64_t now_us, struct worker *worker)
         worker->service->workers--;
         pending_release(self->pending, worker->service);
     }
+}
+
+/* *RET_OWN is the service of that NAME, held; NULL: all. False: there is no room for it. */
+static bool hold(struct workers *self, struct span name, struct service **ret_own)
+{
+    *ret_own = span_is(name, SERVICE_ALL) ? NULL : pending_hold(self->pending, name);
+    return *ret_own || span_is(name, SERVICE_ALL);
+}
+
+struct worker *workers_add(struct workers *self, int64_t now_us, const struct peer *peer,
+                           enum worker_protocol protocol, const struct envelope *envelope,
+                           struct span service, const struct worker_options *options)
+{
+    struct worker *worker;
+    struct service *own;
+
+    assert(!workers_find(self, peer));
+    if (self->table.count == LIMIT_WORKERS || !hold(self, service, &own))
+        return NULL;
+    worker = memory_zero(1, sizeof *worker);
+    worker->peer = *peer;
+    worker->protocol = protocol;
+    worker->envelope = *envelope;
+    worker->timer.kind = TIMER_WORKER;
+    table_add(&self->table, &worker->node, hash_peer(self, peer));
+    join(self, now_us, worker, own, options);
+    return worker;
+}
+
+bool workers_again(struct workers *self, int64_t now_us, struct worker *worker,
+                   enum worker_protocol protocol, const struct envelope *envelope,
+                   struct span service, const struct worker_options *options)
+{
+    struct service *own;
+
+    if (!hold(self, service, &own))
+        return false;
+    leave(self, now_us, worker);
+    worker->protocol = protocol;
+    worker->envelope = *envelope;
+    join(self, now_us, worker, own, options);
+    return true;
+}
+
+void workers_remove(struct workers *self, int64_t now_us, struct worker *worker)
+{
+    assert(!worker->leases);
+    leave(self, now_us, worker);
+    table_remove(&self->table, &worker->node);
     free(worker);
 }
 

@@ -14,6 +14,7 @@
 
 #include "gateway/pending.h"
 #include "gateway/timers.h"
+#include "proto/identity.h"
 #include "proto/options.h"
 #include "proto/peer.h"
 
@@ -47,6 +48,7 @@ struct worker {
     struct service *service;             /* held; NULL: all services */
     int64_t since_us, heard_us, sent_us; /* registered; last heard; last sent to */
     int64_t pid;                         /* of its process, where that is known; else 0 */
+    struct identity verified;            /* who registered it */
     uint64_t served;                     /* answers taken from it */
     uint32_t in_flight;                  /* leases it has */
     struct lease *leases;                /* inflight's: what it works on */
@@ -69,6 +71,11 @@ void workers_destroy(struct workers **self);
 struct worker *workers_add(struct workers *self, int64_t now_us, const struct peer *peer,
                            enum worker_protocol protocol, const struct envelope *envelope,
                            struct span service, const struct worker_options *options);
+/* WORKER registers again, for SERVICE and with OPTIONS: all is as after workers_add(), but that it
+ * keeps its leases. False when there are LIMIT_SERVICES services: nothing has changed. */
+bool workers_again(struct workers *self, int64_t now_us, struct worker *worker,
+                   enum worker_protocol protocol, const struct envelope *envelope,
+                   struct span service, const struct worker_options *options);
 /* Forgets WORKER, whose leases must be gone, and frees it. */
 void workers_remove(struct workers *self, int64_t now_us, struct worker *worker);
 struct worker *workers_find(const struct workers *self, const struct peer *peer);

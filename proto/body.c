@@ -172,7 +172,7 @@ enum body_form body_compose_reply(const struct span *frame, size_t count,
 {
     const struct rewriter *redactor = facts->redactor;
     struct reply_facts named = *facts;
-    struct buffer service, worker;
+    struct buffer service, worker, through;
     enum body_form form = BODY_TEXT;
     size_t length = 0;
     int redacted = 0;
@@ -180,12 +180,15 @@ enum body_form body_compose_reply(const struct span *frame, size_t count,
     assert(count >= 1 && count <= LIMIT_BODY_FRAMES && facts->message_id > 0);
     buffer_init(&service);
     buffer_init(&worker);
+    buffer_init(&through);
     if (is_text(frame, count))
         length = put_text(frame[0], redactor, ret_text, ret_blob, &redacted);
     else
         form = put_bytes(frame, count, facts->message_id, ret_text, ret_blob);
     named.service = parts_redact_text(redactor, facts->service, &service, &redacted);
     named.worker = parts_redact_text(redactor, facts->worker, &worker, &redacted);
+    if (facts->through.size)
+        named.through = parts_redact_json(redactor, facts->through, &through, &redacted);
     parts_metadata(ret_metadata, &named);
     jtext_member(ret_metadata, "body", span_str(form_name[form]));
     if (length > 0)
@@ -193,6 +196,7 @@ enum body_form body_compose_reply(const struct span *frame, size_t count,
     buffer_byte(ret_metadata, '}');
     buffer_done(&service);
     buffer_done(&worker);
+    buffer_done(&through);
     *ret_redacted = redacted;
     return form;
 }

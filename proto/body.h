@@ -34,7 +34,8 @@ struct reply_facts; /* proto/message.h */
  * not. A text of more than LIMIT_REPLY_CHARS characters is cut on a character to that, and the
  * packed redacted whole goes to RET_BLOB. RET_BLOB also gets the packed frames of BODY_BLOB, and
  * stays as it is otherwise. Metadata:
- * {"in_reply_to","service","worker","attempt","response_time_sec","body":"<form>"}, of a cut text
+ * {"in_reply_to","service","worker","attempt","response_time_sec","verified","body":"<form>"}, of a
+ * cut text
  * "truncated":true and "full_length", the whole's characters; names are redacted. The query in
  * FACTS is not looked at. */
 enum body_form body_compose_reply(const struct span *frame, size_t count,

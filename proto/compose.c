@@ -22,7 +22,7 @@ struct draft {
     enum answer_kind kind;
     struct span body; /* of the answer, redacted; an object has only the members that get in */
     struct members members;
-    struct buffer given, body_text, service, worker;
+    struct buffer given, body_text, service, worker, through;
     int redacted;
 };
 
@@ -76,6 +76,8 @@ static void draft_init(struct draft *self, const struct reply_facts *facts)
     *self = (struct draft){.facts = *facts, .plain = facts->query->kind != MESSAGE_QUERY};
     self->facts.service = redact_text(self, facts->service, &self->service);
     self->facts.worker = redact_text(self, facts->worker, &self->worker);
+    if (facts->through.size)
+        self->facts.through = redact_json(self, facts->through, &self->through);
 }
 
 static void draft_take(struct draft *self, const struct answer *answer)
@@ -98,6 +100,7 @@ static void draft_done(struct draft *self)
     buffer_done(&self->body_text);
     buffer_done(&self->service);
     buffer_done(&self->worker);
+    buffer_done(&self->through);
 }
 
 /* --- the parts --- */

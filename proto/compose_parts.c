@@ -43,9 +43,14 @@ void parts_metadata(struct buffer *ret_metadata, const struct reply_facts *facts
     jtext_member_integer(ret_metadata, "in_reply_to", facts->message_id);
     jtext_member(ret_metadata, "service", facts->service);
     jtext_member(ret_metadata, "worker", facts->worker);
+    if (facts->through.size)
+        jtext_member_raw(ret_metadata, "through", facts->through);
     jtext_member_integer(ret_metadata, "attempt", facts->attempt);
     jtext_member_raw(ret_metadata, "response_time_sec", span_str(""));
     parts_seconds(ret_metadata, facts->took_us);
+    if (facts->failed.size)
+        jtext_member_raw(ret_metadata, "failed", facts->failed);
+    identity_member(ret_metadata, "verified", facts->principal, facts->name);
 }
 
 void parts_cut(struct buffer *ret_metadata, size_t full_length)

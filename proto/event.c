@@ -37,12 +37,16 @@ static void put_head(struct buffer *ret_json, const char *kind, const struct eve
     put_text(ret_json, "service", head->service);
 }
 
-void event_partial(const struct event_head *head, struct span worker, uint32_t attempt,
-                   uint64_t index, struct span text, struct buffer *ret_json)
+void event_partial(const struct event_head *head, struct span worker,
+                   const struct identity *verified, uint32_t attempt, uint64_t index,
+                   struct span text, struct buffer *ret_json)
 {
     put_head(ret_json, "partial", head);
     put_text(ret_json, "worker", worker);
     jtext_member_integer(ret_json, "attempt", attempt);
+    if (verified)
+        identity_member(ret_json, "verified", span_str(verified->principal),
+                        span_str(verified->name));
     jtext_member_integer(ret_json, "index", (int64_t)index);
     put_text(ret_json, "text", text);
     buffer_byte(ret_json, '}');
@@ -62,6 +66,10 @@ static void put_member(const struct event_member *member, struct buffer *ret_jso
         break;
     case EVENT_SECONDS:
         put_seconds(ret_json, member->name, member->number);
+        break;
+    case EVENT_JSON:
+        if (member->text.size)
+            jtext_member_raw(ret_json, member->name, member->text);
         break;
     }
 }
@@ -129,6 +137,9 @@ void event_row(const struct event_row *row, const struct event_live *live, struc
     jtext_member(ret_json, "form", span_str(row->form));
     put_text_or_null(ret_json, "service", row->service);
     put_reply(row, ret_json);
+    if (row->kind != TOPIC_MESSAGE)
+        identity_member(ret_json, row->kind == TOPIC_QUERY ? "sender" : "verified", row->principal,
+                        row->name);
     jtext_member_integer(ret_json, "size", row->size);
     put_text_or_null(ret_json, "hash", span_str(row->hash));
     if (row->bodies)

@@ -13,6 +13,7 @@
 
 #include "proto/body.h"
 #include "proto/buffer.h"
+#include "proto/identity.h"
 #include "proto/topic.h"
 
 /* What every event has, and what all of those about one query have besides. Spans are borrowed, and
@@ -25,17 +26,19 @@ struct event_head {
     struct span service;
 };
 
-/* Appends a "partial": {…,"message_id","conversation_id","service","worker","attempt","index",
- * "text"}. INDEX counts the partial events of this attempt from 1, without a gap: texts put one
+/* Appends a "partial": {…,"message_id","conversation_id","service","worker","attempt",
+ * "verified","index","text"}. VERIFIED: who sent it (proto/identity.h), left out where nobody is
+ * known. INDEX counts the partial events of this attempt from 1, without a gap: texts put one
  * behind the other by it are what was published of the answer so far. */
-void event_partial(const struct event_head *head, struct span worker, uint32_t attempt,
-                   uint64_t index, struct span text, struct buffer *ret_json);
+void event_partial(const struct event_head *head, struct span worker,
+                   const struct identity *verified, uint32_t attempt, uint64_t index,
+                   struct span text, struct buffer *ret_json);
 
 /* A member of an event of another kind. */
 struct event_member {
     const char *name;
-    enum { EVENT_TEXT, EVENT_NUMBER, EVENT_FLAG, EVENT_SECONDS } type;
-    struct span text; /* TEXT: from outside */
+    enum { EVENT_TEXT, EVENT_NUMBER, EVENT_FLAG, EVENT_SECONDS, EVENT_JSON } type;
+    struct span text; /* TEXT: from outside; JSON: our own, the member is left out at size 0 */
     int64_t number;   /* NUMBER; FLAG: 0 or 1; SECONDS: microseconds, written as 1.250 */
 };
 
@@ -64,6 +67,8 @@ struct event_row {
     int64_t in_reply_to, attempt, took_us;
     struct span worker;
     bool dead;
+    /* Of a query or response that the gateway made itself: who sent it; size 0: not known. */
+    struct span principal, name;
 };
 
 /* What only the live event of a row has. */

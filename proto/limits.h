@@ -10,16 +10,24 @@
 #define LIMIT_SERVICE 100            /* a service name */
 #define LIMIT_WORKER_NAME 64         /* a worker's name as given in READY */
 #define LIMIT_USAGE 1000 /* bytes of an answer's "usage" that go into the reply's metadata */
+#define LIMIT_RELAYS 16  /* relays in a row, from a gateway to the last of its workers */
 #define LIMIT_ADAPTER 32 /* bytes of the word for how a worker reaches its program */
 #define LIMIT_CONVERSATION_ID 200  /* a conversation id: a topic holds it (<= 245 with its kind) */
 #define LIMIT_TOPIC 245            /* a topic of an event */
 #define LIMIT_EVENT_TEXT 16384     /* of an answer's text in one event; more makes more events */
 #define LIMIT_EVENT_ROW (1u << 20) /* a row's text, or metadata, that is told in an event */
 #define LIMIT_REPLAYS 1000         /* replays that are asked for at once */
+#define LIMIT_LOOKUPS 1000         /* searches for replies at once */
 #define LIMIT_REPLAY_EVENTS 10000  /* events of one replay */
 #define LIMIT_REPLAY_BYTES (4u << 20) /* bytes of one replay, after which it ends early */
 #define LIMIT_SUBSCRIPTIONS 1000      /* of one observer's connection */
 #define LIMIT_SESSION_TOKEN 200       /* a session token that a client names */
+#define LIMIT_SUBMIT_SIZE (1u << 20)  /* the body of a built-in service that takes an object */
+#define LIMIT_SUBMIT_QUERY_ID 200     /* the query_id of a query that is submitted */
+#define LIMIT_SUBMIT_KEY 255          /* its idempotency_key */
+#define LIMIT_SUBMIT_HELD (64u << 20) /* what was submitted and is not committed yet */
+#define LIMIT_SUBMIT_KEY_S 86400      /* seconds for which that is known */
+#define LIMIT_QUESTION_CHARS 50000    /* characters of a question that is submitted */
 #define LIMIT_OPTIONS_SIZE 65536      /* the JSON frame of READY */
 #define LIMIT_JSON_DEPTH 64           /* nesting of JSON that comes from outside */
 #define LIMIT_JSON_NUMBER 1000  /* one JSON number; Python refuses whole ones above 4300 digits */

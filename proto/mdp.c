@@ -31,7 +31,7 @@ static unsigned read_command(enum mdp_version version, struct span frame)
 
 static bool fits(size_t body_count)
 {
-    return body_count >= 1 && body_count <= LIMIT_BODY_FRAMES;
+    return body_count >= 1 && body_count <= MDP_BODY;
 }
 
 static bool client_fits(size_t body_count)
@@ -77,6 +77,10 @@ int mdp_read(enum mdp_version version, const struct span *frame, size_t count,
         result = read_addressed(frame, count, &message);
         break;
     case MDP_HEARTBEAT:
+        result = count <= 2 ? 0 : -1;
+        if (count == 2)
+            message.options = frame[1];
+        break;
     case MDP_DISCONNECT:
         result = count == 1 ? 0 : -1;
         break;
@@ -121,6 +125,9 @@ size_t mdp_write(enum mdp_version version, const struct mdp_message *message,
         count = put_body(message->body, message->body_count, frame, count);
         break;
     case MDP_HEARTBEAT:
+        if (message->options.size)
+            frame[count++] = message->options;
+        break;
     case MDP_DISCONNECT:
         break;
     }

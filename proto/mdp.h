@@ -27,18 +27,21 @@ enum mdp_command {
     MDP_DISCONNECT = 6
 };
 
+/* The frames of a body at most: what relays add stands in front of a request's or answer's own. */
+#define MDP_BODY (LIMIT_BODY_FRAMES + 1)
+
 struct mdp_message {
     enum mdp_command command;
     struct span service;     /* READY */
-    struct span options;     /* READY: our extra JSON frame; size 0 when absent */
+    struct span options;     /* READY, HEARTBEAT: our extra JSON frame; size 0 when absent */
     struct span address;     /* REQUEST, PARTIAL, FINAL: the client address, which is the token */
-    const struct span *body; /* REQUEST, PARTIAL, FINAL: 1 to LIMIT_BODY_FRAMES (borrowed) */
+    const struct span *body; /* REQUEST, PARTIAL, FINAL: 1 to MDP_BODY (borrowed) */
     size_t body_count;
 };
 
 /* Reads the COUNT frames that follow the MDPW01 or MDPW02 header. Returns 0, or -1 when they are
- * not a command of VERSION or have too large a body (then *ret_message is untouched). A READY of
- * either version may have an extra frame (WIRE.md). */
+ * not a command of VERSION or have too large a body (then *ret_message is untouched). A READY or
+ * HEARTBEAT of either version may have an extra frame (WIRE.md). */
 int mdp_read(enum mdp_version version, const struct span *frame, size_t count,
              struct mdp_message *ret_message);
 
@@ -47,7 +50,7 @@ int mdp_read(enum mdp_version version, const struct span *frame, size_t count,
 #define MDP_FRAMES_MAX (LIMIT_BODY_FRAMES + 5)
 
 /* Writes MESSAGE, header first, into FRAME (MDP_FRAMES_MAX of them). Returns the number of frames.
- * The body has 1 to LIMIT_BODY_FRAMES; no PARTIAL is written in 0.1. */
+ * The body has 1 to MDP_BODY; no PARTIAL is written in 0.1. */
 size_t mdp_write(enum mdp_version version, const struct mdp_message *message,
                  struct span frame[MDP_FRAMES_MAX]);
 

@@ -160,7 +160,8 @@ void message_read(const struct message_row *row, struct message *ret_message)
 }
 
 void message_compose_gate(struct span service, const char *protocol, enum body_form body,
-                          struct span from, bool ticket, struct buffer *ret_metadata)
+                          struct span from, struct span name, bool ticket,
+                          struct buffer *ret_metadata)
 {
     buffer_byte(ret_metadata, '{');
     jtext_member(ret_metadata, "action_type", span_str("question"));
@@ -169,9 +170,22 @@ void message_compose_gate(struct span service, const char *protocol, enum body_f
     jtext_member(ret_metadata, "protocol", span_str(protocol));
     jtext_member(ret_metadata, "body", span_str(body_form_name(body)));
     jtext_member(ret_metadata, "from", from);
+    if (name.size)
+        jtext_member(ret_metadata, "name", name);
     if (ticket)
         jtext_member_raw(ret_metadata, "ticket", span_str("true"));
     buffer_text(ret_metadata, "}}");
+}
+
+/* Who asks is known; what they say is theirs, and nobody has checked it. */
+static void put_sender(const struct delivery *delivery, struct buffer *ret_json)
+{
+    if (!delivery->principal.size)
+        return;
+    identity_member(ret_json, "sender", delivery->principal, delivery->name);
+    ret_json->size--; /* the object goes on */
+    jtext_member(ret_json, "content", span_str("unverified"));
+    buffer_byte(ret_json, '}');
 }
 
 static void put_delivery(const struct delivery *delivery, struct buffer *ret_json)
@@ -185,6 +199,7 @@ static void put_delivery(const struct delivery *delivery, struct buffer *ret_jso
     jtext_member_integer(ret_json, "attempt", delivery->attempt);
     jtext_member(ret_json, "deadline", delivery->deadline);
     jtext_member(ret_json, "token", delivery->token);
+    put_sender(delivery, ret_json);
     buffer_byte(ret_json, '}');
 }
 

@@ -10,6 +10,7 @@
 
 #include "proto/body.h"
 #include "proto/buffer.h"
+#include "proto/identity.h"
 #include "proto/jrewrite.h"
 #include "proto/limits.h"
 
@@ -75,13 +76,16 @@ struct delivery {
     uint32_t attempt;     /* 1 is the first */
     struct span deadline; /* a stamp (proto/stamp.h), UTC */
     struct span token;
+    /* Who asks, where the gateway itself has verified that and made the row: size 0: it has not. */
+    struct span principal, name;
 };
 
 /* Appends metadata for a request: {"action_type":"question","service":…,"gate":{"protocol","body",
  * "from"}}, and "ticket":true in gate when TICKET. PROTOCOL is "MDP/0.1", "MDP/0.2" or "REQ"; FROM
- * says who asks ("uid:1000", "tcp"). */
+ * says who asks ("uid:1000", "tcp"), NAME what they are called (size 0: it is left out). */
 void message_compose_gate(struct span service, const char *protocol, enum body_form body,
-                          struct span from, bool ticket, struct buffer *ret_metadata);
+                          struct span from, struct span name, bool ticket,
+                          struct buffer *ret_metadata);
 
 /* Appends what a worker receives for a row that message_read() found to be a query: one JSON object
  * on one line (raw line breaks between members become blanks). A JSON query keeps every byte of its
@@ -124,9 +128,13 @@ struct reply_facts {
     int64_t message_id; /* of the query */
     const struct message *query;
     struct span service;
-    struct span worker;              /* its name */
-    uint32_t attempt;                /* that gave the answer; for a dead letter: attempts made */
-    int64_t took_us;                 /* from the row's being seen to its answer, microseconds */
+    struct span worker;    /* its name */
+    struct span through;   /* a JSON array: the relays that passed it on; size 0: it came here */
+    uint32_t attempt;      /* that gave the answer; for a dead letter: attempts made */
+    int64_t took_us;       /* from the row's being seen to its answer, microseconds */
+    struct span principal; /* of who sent the answer (proto/identity.h); size 0: not verified */
+    struct span name;      /*   and the name that it has; size 0: none */
+    struct span failed;    /* a JSON array, redacted: attempts that failed before; size 0: none */
     const struct rewriter *redactor; /* takes secrets out (proto/jrewrite.h); NULL: nothing does */
 };
 
@@ -135,7 +143,8 @@ struct reply_facts {
  * to the query's (m<id> when it had none), its "delivery" dropped, and what is missing of sources
  * ([]), shard_id (the worker's name), llm_type ("unknown") and response_time_sec filled in. To a
  * question in plain text: the answer's text (a JSON value that is not a string as its JSON).
- * Metadata: {"in_reply_to","service","worker","attempt","response_time_sec"}, the answer object's
+ * Metadata: {"in_reply_to","service","worker","attempt","response_time_sec"}, "failed" where
+ * attempts did, "verified" where the sender is (proto/identity.h), the answer object's
  * "usage" if that is an object of at most LIMIT_USAGE bytes, and, for a question in plain text, its
  * "sources". Both are valid UTF-8 without U+0000. An "answer" of ""
  * or null is the worker's to give and is passed on.

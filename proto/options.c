@@ -30,14 +30,14 @@ static void name_clean(struct span text, char ret_name[LIMIT_WORKER_NAME + 1])
     ret_name[size] = '\0';
 }
 
-static int read_name(struct span value, struct worker_options *options)
+int options_name(struct span value, char ret_name[LIMIT_WORKER_NAME + 1])
 {
     if (jtext_type(value) != JTEXT_STRING)
         return -1;
     struct buffer text;
     buffer_init(&text);
     jtext_decode(&text, value);
-    name_clean(buffer_span(&text), options->name);
+    name_clean(buffer_span(&text), ret_name);
     buffer_done(&text);
     return 0;
 }
@@ -82,7 +82,25 @@ static int read_format(struct span value, struct worker_options *options)
     if (jtext_type(value) != JTEXT_STRING)
         return -1;
     options->wants_query = jtext_is(value, "query");
-    return options->wants_query || jtext_is(value, "raw") ? 0 : -1;
+    options->relays = jtext_is(value, "relay");
+    return options->wants_query || options->relays || jtext_is(value, "raw") ? 0 : -1;
+}
+
+static int read_relays(struct span value, struct worker_options *options)
+{
+    struct span rest = value, item;
+
+    if (jtext_type(value) != JTEXT_ARRAY)
+        return -1;
+    while (jtext_item(&rest, &item)) {
+        char *id = options->relay[options->relay_count];
+        if (options->relay_count == LIMIT_RELAYS || jtext_type(item) != JTEXT_STRING ||
+            jtext_copy(item, id, OPTIONS_RELAY_SIZE) != OPTIONS_RELAY_SIZE - 1 ||
+            strspn(id, "0123456789abcdef") != OPTIONS_RELAY_SIZE - 1)
+            return -1;
+        options->relay_count++;
+    }
+    return 0;
 }
 
 int options_read(struct span options, struct worker_options *ret_options)
@@ -96,7 +114,7 @@ int options_read(struct span options, struct worker_options *ret_options)
     }
     if (options.size > LIMIT_OPTIONS_SIZE || jtext_check(options) != JTEXT_OBJECT)
         return -1;
-    if (jtext_find(options, "name", &value) && read_name(value, &read) < 0)
+    if (jtext_find(options, "name", &value) && options_name(value, read.name) < 0)
         return -1;
     if (jtext_find(options, "adapter", &value) && read_adapter(value, &read) < 0)
         return -1;
@@ -114,8 +132,42 @@ int options_read(struct span options, struct worker_options *ret_options)
         return -1;
     if (jtext_find(options, "format", &value) && read_format(value, &read) < 0)
         return -1;
+    if (jtext_find(options, "relay", &value) && read_relays(value, &read) < 0)
+        return -1;
     *ret_options = read;
     return 0;
+}
+
+int options_read_slots(struct span json, uint32_t *ret_slots)
+{
+    struct span value;
+
+    if (json.size > LIMIT_OPTIONS_SIZE || jtext_check(json) != JTEXT_OBJECT ||
+        !jtext_find(json, "slots", &value))
+        return -1;
+    return read_number(value, 0, LIMIT_SLOTS, ret_slots);
+}
+
+int options_read_relays(struct span json, struct worker_options *options)
+{
+    struct worker_options read = {.relay_count = 0};
+    struct span value;
+
+    if (!jtext_find(json, "relay", &value))
+        return 0;
+    if (read_relays(value, &read) < 0)
+        return -1;
+    memcpy(options->relay, read.relay, sizeof options->relay);
+    options->relay_count = read.relay_count;
+    return 1;
+}
+
+static void write_relays(const struct worker_options *options, struct buffer *ret_json)
+{
+    jtext_member_raw(ret_json, "relay", span_str("["));
+    for (size_t i = 0; i < options->relay_count; i++)
+        buffer_format(ret_json, "%s\"%s\"", i ? "," : "", options->relay[i]);
+    buffer_byte(ret_json, ']');
 }
 
 void options_write(const struct worker_options *options, struct buffer *ret_json)
@@ -133,6 +185,10 @@ void options_write(const struct worker_options *options, struct buffer *ret_json
         jtext_member_raw(ret_json, "holding", options->holding);
     if (options->wants_query)
         jtext_member(ret_json, "format", span_str("query"));
+    if (options->relays)
+        jtext_member(ret_json, "format", span_str("relay"));
+    if (options->relay_count)
+        write_relays(options, ret_json);
     buffer_byte(ret_json, '}');
 }
 

@@ -134,6 +134,29 @@ CREATE TABLE IF NOT EXISTS tailgate_ticket (
 CREATE INDEX IF NOT EXISTS tailgate_ticket_message ON tailgate_ticket (message_id);
 CREATE INDEX IF NOT EXISTS tailgate_ticket_over ON tailgate_ticket (expires_at);
 
+-- Who sent the rows that the gateway itself made, as its door has verified it: their metadata says the
+-- same, but that can be written by whoever writes to the bridge.
+CREATE TABLE IF NOT EXISTS tailgate_sender (
+    message_id INTEGER PRIMARY KEY,
+    principal TEXT NOT NULL, -- "uid:1000", "key:<fingerprint>"
+    name TEXT,               -- that the gateway's list had for the key
+    made_at TEXT NOT NULL    -- as in the row: one with another timestamp is not the one that was made
+);
+
+-- Queries that were submitted through the gate under a key (tailgate.submit): the same key again makes no second
+-- row, for as long as its row stands here.
+CREATE TABLE IF NOT EXISTS tailgate_idempotency (
+    conversation_id TEXT NOT NULL,
+    session TEXT NOT NULL, -- that asks
+    key TEXT NOT NULL,
+    digest BLOB NOT NULL,  -- of the query as it was submitted
+    message_id INTEGER NOT NULL,
+    query_id TEXT NOT NULL,
+    made_at TEXT NOT NULL, -- as in the query's row
+    PRIMARY KEY (conversation_id, session, key)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS tailgate_idempotency_over ON tailgate_idempotency (made_at);
+
 -- Bodies that do not stand in their row: the packed frames of a request or of a raw answer.
 CREATE TABLE IF NOT EXISTS tailgate_blob (
     message_id INTEGER PRIMARY KEY, -- of the row whose body it is

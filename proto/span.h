@@ -36,4 +36,12 @@ static inline bool span_is(struct span a, const char *text)
     return span_equal(a, span_str(text));
 }
 
+/* True when A begins with the bytes of the C string TEXT. */
+static inline bool span_starts(struct span a, const char *text)
+{
+    size_t size = strlen(text);
+
+    return a.size >= size && (size == 0 || memcmp(a.data, text, size) == 0);
+}
+
 #endif

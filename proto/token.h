@@ -17,6 +17,7 @@
 #define TOKEN_MAC_TEXT_SIZE 22 /* characters of base64url that they make */
 #define TOKEN_SIZE 64          /* bytes of the longest token or address text, its NUL included */
 #define TOKEN_RAW ".raw"       /* behind the token in the client address of a raw request */
+#define TOKEN_VIA ".via"       /* behind that, in an answer that a relay passes on (proto/via.h) */
 
 struct token_key {
     unsigned char bytes[TOKEN_KEY_SIZE]; /* secret; lives in tailgate_meta */
@@ -52,9 +53,17 @@ int token_parse(struct span text, struct token *ret_token);
 /* Writes the client address of a raw REQUEST, `<token>.raw`, for the token text TOKEN, with a NUL.
  * Returns its length without the NUL. That of any other is the token itself. */
 size_t token_raw_address(struct span token, char ret_address[TOKEN_SIZE]);
-/* Reads a client address as a worker sent it back: a token as for token_parse(), and whether it is
- * that of a raw REQUEST. Returns 0, or -1 when it is neither (then both are untouched). */
-int token_read_address(struct span address, struct token *ret_token, bool *ret_raw);
+/* The same for what a relay passes on: `<address>.via`, for the ADDRESS that its worker sent back.
+ */
+size_t token_via_address(struct span address, char ret_address[TOKEN_SIZE]);
+/* A client address as it was sent back. */
+struct token_address {
+    struct token token;
+    bool raw; /* it is that of a raw REQUEST */
+    bool via; /* a relay passes it on: the first frame of the body says for whom */
+};
+/* Reads a client address. Returns 0, or -1 when it is none (then *ret_address is untouched). */
+int token_read_address(struct span address, struct token_address *ret_address);
 /* True when TOKEN was made with KEY for a row with DIGEST (constant time). */
 bool token_verify(const struct token_key *key, const struct token *token,
                   const struct token_digest *digest);

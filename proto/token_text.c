@@ -75,25 +75,45 @@ int token_parse(struct span text, struct token *ret_token)
     return 0;
 }
 
-size_t token_raw_address(struct span token, char ret_address[TOKEN_SIZE])
+static size_t write_address(struct span text, const char *suffix, char ret_address[TOKEN_SIZE])
 {
-    assert(token.size + sizeof TOKEN_RAW <= TOKEN_SIZE);
-    memcpy(ret_address, token.data, token.size);
-    memcpy(ret_address + token.size, TOKEN_RAW, sizeof TOKEN_RAW);
-    return token.size + strlen(TOKEN_RAW);
+    size_t size = strlen(suffix) + 1;
+
+    assert(text.size + size <= TOKEN_SIZE);
+    memcpy(ret_address, text.data, text.size);
+    memcpy(ret_address + text.size, suffix, size);
+    return text.size + size - 1;
 }
 
-int token_read_address(struct span address, struct token *ret_token, bool *ret_raw)
+size_t token_raw_address(struct span token, char ret_address[TOKEN_SIZE])
 {
-    size_t size = strlen(TOKEN_RAW);
-    bool raw = false;
+    return write_address(token, TOKEN_RAW, ret_address);
+}
 
-    if (address.size > size && memcmp(address.data + address.size - size, TOKEN_RAW, size) == 0) {
-        address.size -= size;
-        raw = true;
-    }
-    if (token_parse(address, ret_token) < 0)
+size_t token_via_address(struct span address, char ret_address[TOKEN_SIZE])
+{
+    return write_address(address, TOKEN_VIA, ret_address);
+}
+
+/* Takes SUFFIX off the end of TEXT; false when it is not there. */
+static bool take_suffix(struct span *text, const char *suffix)
+{
+    size_t size = strlen(suffix);
+
+    if (text->size <= size || memcmp(text->data + text->size - size, suffix, size) != 0)
+        return false;
+    text->size -= size;
+    return true;
+}
+
+int token_read_address(struct span address, struct token_address *ret_address)
+{
+    struct token_address read;
+
+    read.via = take_suffix(&address, TOKEN_VIA);
+    read.raw = take_suffix(&address, TOKEN_RAW);
+    if (token_parse(address, &read.token) < 0)
         return -1;
-    *ret_raw = raw;
+    *ret_address = read;
     return 0;
 }

@@ -20,13 +20,19 @@ int audit_write(sqlite3_stmt *statement, const struct audit_entry *entry)
     return sql_run(statement, values, 5);
 }
 
-void audit_send_details(struct buffer *ret_json, struct span to, struct span text, bool redacted)
+void audit_send_details(struct buffer *ret_json, struct span to, struct span text, bool redacted,
+                        struct span verified)
 {
     buffer_reset(ret_json);
     buffer_text(ret_json, "{\"to\": ");
     jtext_quote(ret_json, to);
-    buffer_format(ret_json, ", \"message_length\": %zu, \"redacted\": %s}", utf8_count(text),
+    buffer_format(ret_json, ", \"message_length\": %zu, \"redacted\": %s", utf8_count(text),
                   redacted ? "true" : "false");
+    if (verified.size) {
+        buffer_text(ret_json, ", \"verified\": ");
+        jtext_quote(ret_json, verified);
+    }
+    buffer_byte(ret_json, '}');
 }
 
 void audit_roles_details(struct buffer *ret_json, struct span role_a, struct span role_b)

@@ -22,8 +22,10 @@ int audit_write(sqlite3_stmt *statement, const struct audit_entry *entry);
 
 /* The details of send_message, create_conversation, and of how a query ended; RET_JSON is reset
  * first. TEXT is valid UTF-8; its length is told in code points, as Python's len() does. REDACTED:
- * something was taken out of it. */
-void audit_send_details(struct buffer *ret_json, struct span to, struct span text, bool redacted);
+ * something was taken out of it. VERIFIED: the principal that the gate has verified; of size 0 it
+ * is left out. */
+void audit_send_details(struct buffer *ret_json, struct span to, struct span text, bool redacted,
+                        struct span verified);
 void audit_roles_details(struct buffer *ret_json, struct span role_a, struct span role_b);
 void audit_end_details(struct buffer *ret_json, int64_t message_id);
 

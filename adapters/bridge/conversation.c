@@ -209,7 +209,7 @@ int conversation_put_message(sqlite3 *db, const struct conversation_message *mes
     int64_t id = sqlite3_last_insert_rowid(db);
     struct buffer details;
     buffer_init(&details);
-    audit_send_details(&details, message->to, message->text, message->redacted);
+    audit_send_details(&details, message->to, message->text, message->redacted, span_of(NULL, 0));
     const struct audit_entry entry = {
         .conversation_id = message->conversation_id,
         .session_id = message->from,

@@ -2,16 +2,11 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
-/* SQLite's lock bytes (its file format document): in the database file everything from the pending
- * byte on, in -shm the WAL write lock. */
-#define LOCK_PENDING_BYTE 0x40000000LL
-#define LOCK_WAL_WRITE_BYTE 120LL
+#include "adapters/bridge/locks.h"
 
 /* What is left of the -wal file when one of our commits starts it over. Above what a group of the
  * committer needs, so that in steady state nothing is cut; this, and no TRUNCATE checkpoint, is how
@@ -237,60 +232,12 @@ bool db_is_quiet(sqlite3 *db)
     return true;
 }
 
-/* One line of /proc/locks that holds (not waits for) a lock on an inode. */
-struct lock_line {
-    long pid;
-    unsigned major, minor;
-    unsigned long inode;
-    long long start, end;
-};
-
-static bool read_write_lock(const char *line, struct lock_line *ret_lock)
-{
-    struct lock_line lock = {0};
-    char kind[16], mode[16], access[16], end[32];
-    int read = sscanf(line, "%*d: %15s %15s %15s %ld %x:%x:%lu %lld %31s", kind, mode, access,
-                      &lock.pid, &lock.major, &lock.minor, &lock.inode, &lock.start, end);
-    if (read != 9 || lock.pid <= 0 || strcmp(access, "WRITE") != 0)
-        return false; /* a waiter has "->" for its kind and so moves all fields */
-    if (strcmp(kind, "POSIX") != 0 && strcmp(kind, "OFDLCK") != 0)
-        return false;
-    if (strcmp(end, "EOF") == 0)
-        lock.end = INT64_MAX;
-    else if (sscanf(end, "%lld", &lock.end) != 1)
-        return false;
-    *ret_lock = lock;
-    return true;
-}
-
-static bool lock_is_on(const struct lock_line *lock, const struct stat *file, long long from,
-                       long long to)
-{
-    return lock->inode == file->st_ino && lock->major == major(file->st_dev) &&
-           lock->minor == minor(file->st_dev) && lock->start <= to && lock->end >= from;
-}
-
 long db_lock_holder(const struct place *place)
 {
-    char name[sizeof place->db + 8];
-    snprintf(name, sizeof name, "%s-shm", place->db);
-    struct stat db = {0}, shm = {0};
-    bool has_db = stat(place->db, &db) == 0;
-    bool has_shm = stat(name, &shm) == 0;
-    FILE *locks = fopen("/proc/locks", "re");
-    if (!locks)
-        return 0;
-    long holder = 0;
-    char line[256];
-    while (holder == 0 && fgets(line, sizeof line, locks)) {
-        struct lock_line lock;
-        if (!read_write_lock(line, &lock))
-            continue;
-        if (has_shm && lock_is_on(&lock, &shm, LOCK_WAL_WRITE_BYTE, LOCK_WAL_WRITE_BYTE))
-            holder = lock.pid;
-        else if (has_db && lock_is_on(&lock, &db, LOCK_PENDING_BYTE, INT64_MAX))
-            holder = lock.pid;
-    }
-    fclose(locks);
-    return holder;
+    struct lock lock[LOCKS_MAX];
+    size_t count = locks_look(place, lock);
+    for (size_t i = 0; i < count; i++)
+        if (lock[i].kind == LOCKS_WRITE)
+            return lock[i].pid;
+    return 0;
 }

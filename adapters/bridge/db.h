@@ -29,8 +29,8 @@ enum bridge_error {
     BRIDGE_OTHER = -11 /* anything else; db_explain() has SQLite's words */
 };
 
-/* The one view through which a connection that is not a DB_MAKER may read session_a_token:
- * temporary, made by who checks a token (store_ask.c). */
+/* The one view through which a connection that is not a DB_MAKER may read the token columns:
+ * temporary, made by who checks a token (session_ready()). */
 #define DB_TOKEN_CHECK "tailgate_token_check"
 
 enum db_role {

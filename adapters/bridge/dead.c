@@ -44,6 +44,12 @@ static const char insert_sql[] =
 static const char redriven_sql[] =
     "UPDATE tailgate_delivery SET redriven = ?2 WHERE message_id = ?1 AND state = 'dead'";
 
+/* It is still the question of who asked it, word for word. */
+static const char sender_sql[] =
+    "INSERT OR REPLACE INTO tailgate_sender(message_id, principal, name, made_at)"
+    " SELECT ?2, t.principal, t.name, ?3 FROM tailgate_sender t"
+    " JOIN messages m ON m.id = t.message_id AND m.timestamp = t.made_at WHERE t.message_id = ?1";
+
 static const char drop_sql[] =
     "DELETE FROM tailgate_delivery WHERE message_id = ?1 AND state = 'dead'"
     " RETURNING conversation_id";
@@ -239,6 +245,15 @@ static int look(struct redrive *self, bool again, enum dead_outcome *ret_outcome
     return BRIDGE_OK;
 }
 
+static int keep_sender(struct redrive *self)
+{
+    const struct sql_value values[] = {sql_integer(self->message_id), sql_integer(self->new_id),
+                                       sql_text(self->now)};
+    bool there = false;
+    int error = schema_has(self->db, "tailgate_sender", &there);
+    return error == BRIDGE_OK && there ? run_once(self->db, sender_sql, values, 3, NULL) : error;
+}
+
 static int insert(struct redrive *self)
 {
     const struct sql_value values[] = {sql_integer(self->message_id),
@@ -251,7 +266,8 @@ static int insert(struct redrive *self)
         return BRIDGE_REFUSED; /* a trigger of theirs ignored it */
     self->new_id = sqlite3_last_insert_rowid(self->db);
     const struct sql_value marks[] = {sql_integer(self->message_id), sql_integer(self->new_id)};
-    return run_once(self->db, redriven_sql, marks, 2, NULL);
+    error = run_once(self->db, redriven_sql, marks, 2, NULL);
+    return error == BRIDGE_OK ? keep_sender(self) : error;
 }
 
 /* Two rows: the bridge's own about the message, and ours. */
@@ -263,7 +279,7 @@ static int record(struct redrive *self)
         .action = "send_message",
         .timestamp = self->now,
     };
-    audit_send_details(&self->details, self->to, self->text, false);
+    audit_send_details(&self->details, self->to, self->text, false, span_of(NULL, 0));
     entry.details = buffer_span(&self->details);
     int error = audit(self->db, &entry);
     if (error != BRIDGE_OK)
@@ -288,24 +304,16 @@ static int run_redrive(struct redrive *self, bool again, enum dead_outcome *ret_
     return error;
 }
 
-int dead_redrive(sqlite3 *db, int64_t message_id, bool again, int64_t now_us,
-                 enum dead_outcome *ret_outcome, int64_t *ret_message_id)
+int dead_redrive_within(sqlite3 *db, int64_t message_id, bool again, int64_t now_us,
+                        enum dead_outcome *ret_outcome, int64_t *ret_message_id)
 {
     char now[STAMP_SIZE];
     stamp_format(now_us, now);
     struct redrive redrive = {.db = db, .message_id = message_id, .now = span_str(now)};
     enum dead_outcome outcome = DEAD_NOT_DEAD;
-    bool there = false;
-    int error = schema_has(db, "tailgate_delivery", &there);
-    if (error == BRIDGE_OK && !there)
-        *ret_outcome = DEAD_NOT_DEAD;
-    if (error != BRIDGE_OK || !there)
-        return error;
     buffer_init(&redrive.metadata);
     buffer_init(&redrive.details);
-    error = sql_begin(db);
-    if (error == BRIDGE_OK)
-        error = sql_end(db, run_redrive(&redrive, again, &outcome));
+    int error = run_redrive(&redrive, again, &outcome);
     buffer_done(&redrive.metadata);
     buffer_done(&redrive.details);
     if (error != BRIDGE_OK)
@@ -313,6 +321,25 @@ int dead_redrive(sqlite3 *db, int64_t message_id, bool again, int64_t now_us,
     *ret_outcome = outcome;
     if (outcome == DEAD_DONE || outcome == DEAD_REDRIVEN)
         *ret_message_id = redrive.new_id;
+    return BRIDGE_OK;
+}
+
+int dead_redrive(sqlite3 *db, int64_t message_id, bool again, int64_t now_us,
+                 enum dead_outcome *ret_outcome, int64_t *ret_message_id)
+{
+    enum dead_outcome outcome = DEAD_NOT_DEAD;
+    int64_t new_id = 0;
+    bool there = false;
+    int error = schema_has(db, "tailgate_delivery", &there);
+    if (error == BRIDGE_OK && there)
+        error = sql_begin(db);
+    if (error == BRIDGE_OK && there)
+        error = sql_end(db, dead_redrive_within(db, message_id, again, now_us, &outcome, &new_id));
+    if (error != BRIDGE_OK)
+        return error;
+    *ret_outcome = outcome;
+    if (new_id)
+        *ret_message_id = new_id;
     return BRIDGE_OK;
 }
 
@@ -352,11 +379,20 @@ static int drop_one(sqlite3 *db, int64_t message_id, bool answers, struct span n
     return error;
 }
 
+int dead_drop_within(sqlite3 *db, const int64_t *id, size_t count, bool answers, int64_t now_us,
+                     bool *ret_dropped)
+{
+    char now[STAMP_SIZE];
+    int error = BRIDGE_OK;
+    stamp_format(now_us, now);
+    for (size_t i = 0; i < count && error == BRIDGE_OK; i++)
+        error = drop_one(db, id[i], answers, span_str(now), &ret_dropped[i]);
+    return error;
+}
+
 int dead_drop(sqlite3 *db, const int64_t *id, size_t count, bool answers, int64_t now_us,
               bool *ret_dropped)
 {
-    char now[STAMP_SIZE];
-    stamp_format(now_us, now);
     bool there = false;
     for (size_t i = 0; i < count; i++)
         ret_dropped[i] = false;
@@ -366,7 +402,5 @@ int dead_drop(sqlite3 *db, const int64_t *id, size_t count, bool answers, int64_
     error = sql_begin(db);
     if (error != BRIDGE_OK)
         return error;
-    for (size_t i = 0; i < count && error == BRIDGE_OK; i++)
-        error = drop_one(db, id[i], answers, span_str(now), &ret_dropped[i]);
-    return sql_end(db, error);
+    return sql_end(db, dead_drop_within(db, id, count, answers, now_us, ret_dropped));
 }

@@ -36,4 +36,10 @@ int dead_redrive(sqlite3 *db, int64_t message_id, bool again, int64_t now_us,
 int dead_drop(sqlite3 *db, const int64_t *id, size_t count, bool answers, int64_t now_us,
               bool *ret_dropped);
 
+/* The same inside a transaction of the caller's, on a file that has our tables. */
+int dead_redrive_within(sqlite3 *db, int64_t message_id, bool again, int64_t now_us,
+                        enum dead_outcome *ret_outcome, int64_t *ret_message_id);
+int dead_drop_within(sqlite3 *db, const int64_t *id, size_t count, bool answers, int64_t now_us,
+                     bool *ret_dropped);
+
 #endif

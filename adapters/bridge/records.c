@@ -26,8 +26,13 @@ static const char dead_sql[] =
                       " AND (?3 IS NULL OR d.service = ?3) AND (?4 IS NULL OR d.updated_at < ?4)"
                       " AND (?5 OR d.redriven IS NULL)"
                       " ORDER BY d.updated_at, d.message_id LIMIT ?6";
+static const char below_sql[] = DELIVERY QUESTION " WHERE d.state = 'dead' AND d.message_id < ?2"
+                                                  " ORDER BY d.message_id DESC LIMIT ?3";
 static const char one_sql[] = DELIVERY QUESTION " WHERE d.message_id = ?2";
 
+static const char kept_sql[] =
+    "SELECT id, message_id, conversation_id, why, worker, attempt, NULL, NULL, kept_at"
+    " FROM tailgate_answer WHERE message_id = ?1 ORDER BY id DESC LIMIT ?2";
 #define ANSWER                                                                                     \
     "SELECT id, message_id, conversation_id, why, worker, attempt, answer, metadata, kept_at"      \
     " FROM tailgate_answer"
@@ -170,6 +175,27 @@ int records_dead(sqlite3 *db, const struct records_filter *filter, int64_t now_u
     return error == BRIDGE_OK ? see_all(statement, see, context, ret_count) : error;
 }
 
+int records_dead_below(sqlite3 *db, int64_t before, int64_t now_us, size_t limit,
+                       records_until_fn *see, void *context)
+{
+    char now[STAMP_SIZE];
+    stamp_format(now_us, now);
+    const struct sql_value values[] = {sql_text(span_str(now)), sql_integer(before),
+                                       limit_value(limit)};
+    sqlite3_stmt *statement;
+    int error = start(db, "tailgate_delivery", below_sql, values, 3, &statement);
+    bool row = error == BRIDGE_OK && statement;
+    while (row) {
+        error = sql_step(statement, &row);
+        if (error != BRIDGE_OK || !row)
+            break;
+        const struct delivery_record record = read_delivery(statement);
+        row = see(context, &record);
+    }
+    sqlite3_finalize(statement);
+    return error;
+}
+
 int records_one(sqlite3 *db, int64_t message_id, int64_t now_us, records_see_fn *see, void *context)
 {
     char now[STAMP_SIZE];
@@ -183,13 +209,12 @@ int records_one(sqlite3 *db, int64_t message_id, int64_t now_us, records_see_fn 
     return error == BRIDGE_OK && count == 0 ? BRIDGE_ABSENT : error;
 }
 
-int records_answers(sqlite3 *db, int64_t message_id, size_t limit, records_answer_fn *see,
-                    void *context, size_t *ret_count)
+static int see_answers(sqlite3 *db, const char *sql, int64_t message_id, size_t limit,
+                       records_answer_fn *see, void *context, size_t *ret_count)
 {
     const struct sql_value values[] = {sql_integer(message_id), limit_value(limit)};
     sqlite3_stmt *row;
-    int error =
-        start(db, "tailgate_answer", message_id ? answers_sql : all_answers_sql, values, 2, &row);
+    int error = start(db, "tailgate_answer", sql, values, 2, &row);
     size_t count = 0;
     bool more = row != NULL;
     while (error == BRIDGE_OK && more) {
@@ -214,6 +239,19 @@ int records_answers(sqlite3 *db, int64_t message_id, size_t limit, records_answe
     if (error == BRIDGE_OK)
         *ret_count = count;
     return error;
+}
+
+int records_answers(sqlite3 *db, int64_t message_id, size_t limit, records_answer_fn *see,
+                    void *context, size_t *ret_count)
+{
+    return see_answers(db, message_id ? answers_sql : all_answers_sql, message_id, limit, see,
+                       context, ret_count);
+}
+
+int records_kept(sqlite3 *db, int64_t message_id, size_t limit, records_answer_fn *see,
+                 void *context, size_t *ret_count)
+{
+    return see_answers(db, kept_sql, message_id, limit, see, context, ret_count);
 }
 
 int records_parked(sqlite3 *db, int64_t after, size_t limit, int64_t *ret_id, size_t *ret_count)

@@ -27,8 +27,8 @@ struct delivery_record {
     struct span reason;
     struct span history;  /* JSON array */
     int64_t redriven;     /* 0: not */
-    struct span question; /* the row's message as stored; size 0 when it is gone (records_dead() and
-                           * records_one() only) */
+    struct span question; /* the row's message as stored; size 0 when it is gone (records_open()
+                           * does not read it) */
     bool live;            /* its row and conversation exist and its time is not over (as above) */
 };
 typedef void records_see_fn(void *context, const struct delivery_record *record);
@@ -48,6 +48,11 @@ int records_open(sqlite3 *db, int64_t after, size_t limit, records_see_fn *see, 
 /* Dead rows, oldest first (updated_at, then id), at most LIMIT. NOW_US (UTC) is for `live`. */
 int records_dead(sqlite3 *db, const struct records_filter *filter, int64_t now_us, size_t limit,
                  records_see_fn *see, void *context, size_t *ret_count);
+/* Dead rows with a message_id below BEFORE, the highest first, at most LIMIT, also those that were
+ * redriven; SEE returns false to have no more. */
+typedef bool records_until_fn(void *context, const struct delivery_record *record);
+int records_dead_below(sqlite3 *db, int64_t before, int64_t now_us, size_t limit,
+                       records_until_fn *see, void *context);
 /* The row of MESSAGE_ID in any state; BRIDGE_ABSENT when there is none. */
 int records_one(sqlite3 *db, int64_t message_id, int64_t now_us, records_see_fn *see,
                 void *context);
@@ -66,6 +71,11 @@ typedef void records_answer_fn(void *context, const struct answer_record *record
 /* The answers kept for MESSAGE_ID (0: all of them, newest first), at most LIMIT. */
 int records_answers(sqlite3 *db, int64_t message_id, size_t limit, records_answer_fn *see,
                     void *context, size_t *ret_count);
+
+/* The same of MESSAGE_ID without the answers themselves, which may be long: `answer` and `metadata`
+ * have size 0. */
+int records_kept(sqlite3 *db, int64_t message_id, size_t limit, records_answer_fn *see,
+                 void *context, size_t *ret_count);
 
 /* Parked ids above AFTER, in id order, at most LIMIT; *ret_count of them in RET_ID. */
 int records_parked(sqlite3 *db, int64_t after, size_t limit, int64_t *ret_id, size_t *ret_count);

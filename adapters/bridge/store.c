@@ -11,6 +11,7 @@
 
 #include "adapters/bridge/audit.h"
 #include "adapters/bridge/schema.h"
+#include "adapters/bridge/session.h"
 #include "adapters/bridge/store_inside.h"
 
 #define CHECKPOINT_BUSY_MS 20
@@ -54,6 +55,7 @@ static int prepare_all(struct store *self)
         store_sql_of_ask,
         store_sql_of_talk,
         store_sql_of_body,
+        store_sql_of_submit,
         store_sql_of_retire,
         store_sql_of_retire_made,
         store_sql_of_retire_asked,
@@ -74,8 +76,7 @@ static int set_up(struct store *self, struct token_key *ret_key)
     if (error == BRIDGE_OK)
         error = schema_make_ours(self->db);
     if (error == BRIDGE_OK)
-        error = db_run(self->db, "CREATE TEMP VIEW " DB_TOKEN_CHECK " AS SELECT id,"
-                                 " session_a_token AS token FROM main.conversations");
+        error = session_ready(self->db);
     if (error == BRIDGE_OK)
         error = prepare_all(self);
     if (error == BRIDGE_OK)
@@ -196,18 +197,21 @@ int store_wal_frames(const struct store *self)
     return self->wal_frames;
 }
 
-int store_checkpoint(struct store *self, bool *ret_complete)
+int store_checkpoint(struct store *self, enum store_checkpointed *ret_how)
 {
     int frames = -1, moved = -1;
     sqlite3_busy_timeout(self->db, CHECKPOINT_BUSY_MS);
     int code = sqlite3_wal_checkpoint_v2(self->db, "main", SQLITE_CHECKPOINT_FULL, &frames, &moved);
     sqlite3_busy_timeout(self->db, self->busy_ms);
+    *ret_how = STORE_CHECKPOINT_FAILED;
     if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY)
         return store_note_loss(self, db_error(code));
     bool complete = code == SQLITE_OK && frames == moved;
     /* complete: the next writer starts the WAL over */
     self->wal_frames = complete || frames < 0 ? 0 : frames;
-    *ret_complete = complete;
+    *ret_how = complete            ? STORE_CHECKPOINT_COMPLETE
+               : code == SQLITE_OK ? STORE_CHECKPOINT_PARTIAL
+                                   : STORE_CHECKPOINT_BUSY;
     return BRIDGE_OK;
 }
 

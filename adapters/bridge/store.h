@@ -7,11 +7,20 @@
 #include <stdint.h>
 
 #include "adapters/bridge/bridge_id.h"
+#include "adapters/bridge/conversation.h"
 #include "adapters/bridge/db.h"
+#include "adapters/bridge/dead.h"
+#include "proto/limits.h"
 #include "proto/span.h"
 #include "proto/token.h"
 
 struct store;
+
+/* Who sent what a row is made of, as the gate has verified it (proto/identity.h). */
+struct store_sender {
+    struct span principal; /* size 0: it has not */
+    struct span name;      /* size 0: none */
+};
 
 /* One reply to commit. All texts are valid UTF-8 without U+0000 and owned by the caller. */
 struct store_reply {
@@ -38,6 +47,7 @@ struct store_reply {
     bool request;  /* a client asked it: where that asks again (store_ask()), it finds this row */
     struct span kept; /* what is kept of it where it cannot be committed; size 0: its text */
     struct span blob; /* packed frames of an answer that does not stand in TEXT; else size 0 */
+    struct store_sender sender; /* of the answer */
 };
 
 /* A client's request (proto/body.h says how it stands in a row). */
@@ -57,6 +67,7 @@ struct store_ask {
     int64_t ticket_s;            /* how long that is good; the conversation lives as long */
     struct span conversation_id; /* as the client named it; size 0: one of ours */
     struct span session_token;   /* of its session a; size 0: it is to be one of this principal's */
+    struct store_sender sender;  /* the principal again, where it is verified */
 };
 
 enum store_asked {
@@ -65,6 +76,43 @@ enum store_asked {
     STORE_ANSWERED,       /* it is, and answered, and nobody is known to have had that */
     STORE_NO_CONVERSATION /* the one that was named is not there, is over, or is not this client's
                            */
+};
+
+/* A conversation that a client wants to have. */
+struct store_converse {
+    struct span asker, responder; /* roles of session a and b */
+    int64_t ttl_s;
+};
+
+/* A query of the session that has the token. */
+struct store_submit {
+    struct span conversation_id, session_token;
+    struct span text;     /* of the row, redacted */
+    bool redacted;        /* something was taken out of it */
+    struct span query_id; /* as it stands in TEXT, LIMIT_SUBMIT_QUERY_ID bytes at most */
+    struct span key;      /* the same key again makes no second row; size 0: none */
+    struct span digest;   /* of the query as it was submitted */
+    int64_t keep_s;       /* how long a key is known */
+    bool only_again;      /* makes no row: the key must have been used before */
+    struct store_sender sender;
+};
+
+enum store_submitted {
+    STORE_SUBMITTED, /* its row was made */
+    STORE_DUPLICATE, /* it was made before, under that key */
+    STORE_CONFLICT,  /* another query was, under that key */
+    STORE_NOT_AGAIN, /* nothing was made under that key, and only_again is set */
+    STORE_NOWHERE,   /* there is no such conversation */
+    STORE_NO_TOKEN,  /* that is the token of none of its sessions */
+    STORE_NO_TIME    /* its time is over */
+};
+
+/* What came of a store_submit; SUBMITTED, DUPLICATE: of its row. */
+struct store_receipt {
+    enum store_submitted submitted;
+    int64_t message_id;
+    char query_id[LIMIT_SUBMIT_QUERY_ID + 1];
+    char made_at[STAMP_SIZE];
 };
 
 /* A query in a worker's hands, or waiting after a failed attempt: one row of tailgate_delivery. */
@@ -113,12 +161,15 @@ int store_begin(struct store *self, int64_t now_us);
  * goes (DEAD: becomes `dead`, with or without RECORDED). None: the end is classified and recorded
  * by an audit row (query_superseded, query_expired, query_deleted), its delivery row goes and the
  * answer is kept. A claimed query is deleted when its row or conversation is gone, else expired
- * when its time is over, else superseded. A reply with none of the flags runs three statements. On
+ * when its time is over, else superseded. A reply with none of the flags runs three statements, and
+ * one more where its sender is verified. On
  * an error the group may be gone: call store_rollback(). BRIDGE_REFUSED: a constraint or trigger of
  * theirs, or a text that the bridge could not read; this reply alone is at fault, so the others of
  * its group can be committed without it. */
 int store_reply(struct store *self, const struct store_reply *reply,
                 enum store_outcome *ret_outcome);
+/* The row that the last call of it made; it means nothing where that was not STORE_COMMITTED. */
+int64_t store_reply_id(const struct store *self);
 /* Records, inside the group, how a query ended without us, by the same audit rows as above; of END
  * only message_id, conversation_id, from_session, claimed, recorded and parked count. Its rows of
  * ours go, nothing else is written. BRIDGE_REFUSED: it has not ended, it is unread (or claimed by
@@ -140,6 +191,20 @@ int store_drop(struct store *self, const struct store_reply *drop, enum store_ou
  * a text that the bridge could not read, a time below 0 or above a hundred years. */
 int store_ask(struct store *self, const struct store_ask *ask, enum store_asked *ret_asked,
               int64_t *ret_id);
+/* Inside the group: makes a conversation, to be removed after its time, with its audit row.
+ * BRIDGE_REFUSED as above. */
+int store_converse(struct store *self, const struct store_converse *want,
+                   struct conversation *ret_made);
+/* Inside the group: makes the row of a query from the session that has SUBMIT's token to the other
+ * one, as the bridge's send does, with its audit row and (KEY) what it is known by. Anything but
+ * STORE_SUBMITTED has written nothing. BRIDGE_REFUSED as above. */
+int store_submit(struct store *self, const struct store_submit *submit,
+                 struct store_receipt *ret_receipt);
+/* Inside the group: dead query ID is asked again (dead_redrive()), or dropped (dead_drop(), with
+ * the answers that were kept for it left alone). BRIDGE_REFUSED as above. */
+int store_redrive(struct store *self, int64_t message_id, enum dead_outcome *ret_outcome,
+                  int64_t *ret_message_id);
+int store_drop_dead(struct store *self, int64_t message_id, bool *ret_dropped);
 /* Inside the group: the clients who asked the COUNT queries ID have had what they asked for: the
  * same request is a new one from now on. */
 int store_delivered(struct store *self, const int64_t *id, size_t count);
@@ -176,15 +241,16 @@ int store_present_all(struct store *self);
 bool store_can_present(const struct store *self);
 /* Inside the group: removes at most LIMIT rows of what only we made and whose time is over: kept
  * answers older than KEEP_S seconds, dead rows older than DEAD_S, our own audit rows (query_*,
- * dead_*) older than AUDIT_S, conversations of tailgate_made that expired KEEP_S ago, with their
- * messages, bodies and session_status, tickets that are over, requests older than REQUEST_S, and
- * other bodies older than KEEP_S whose row is gone. Where a table of theirs has no index we walk it
- * by id from a cursor in tailgate_meta, at most 16 * LIMIT rows in one call, each row once in its
- * life. A stamp of ours more than a day ahead of NOW_US stops no walk; its row goes with the first
- * later one that is old enough. Sets *ret_count to the rows removed, and *ret_more: a limit stopped
- * it, come back soon. */
+ * dead_*) and what is known of senders older than AUDIT_S, conversations of tailgate_made that
+ * expired KEEP_S ago, with their messages, bodies and session_status, tickets that are over,
+ * requests older than REQUEST_S, keys of store_submit() older than KEY_S, and other bodies older
+ * than KEEP_S whose row is gone. Where a table of theirs has no index we walk it by id from a
+ * cursor in tailgate_meta, at most 16 * LIMIT rows in one call, each row once in its life. A stamp
+ * of ours more than a day ahead of NOW_US stops no walk; its row goes with the first later one that
+ * is old enough. Sets *ret_count to the rows removed, and *ret_more: a limit stopped it, come back
+ * soon. */
 struct store_retention {
-    int64_t keep_s, dead_s, audit_s, request_s;
+    int64_t keep_s, dead_s, audit_s, request_s, key_s;
 };
 int store_retire(struct store *self, const struct store_retention *retention, size_t limit,
                  size_t *ret_count, bool *ret_more);
@@ -201,9 +267,17 @@ void store_rollback(struct store *self);
 /* Frames in the WAL after our last commit; 0 after a complete checkpoint, and in rollback-journal
  * mode. */
 int store_wal_frames(const struct store *self);
+/* How a checkpoint ended. */
+enum store_checkpointed {
+    STORE_CHECKPOINT_COMPLETE, /* the whole WAL is in the database, */
+    STORE_CHECKPOINT_BUSY,     /*   or a part: who reads or writes did not make room in time, */
+    STORE_CHECKPOINT_PARTIAL,  /*   or a part, and SQLite does not say why */
+    STORE_CHECKPOINT_FAILED,   /* an error */
+    STORE_CHECKPOINTED
+};
 /* A FULL checkpoint that waits at most 20 ms for others. BRIDGE_OK also when it did only a part;
- * *ret_complete says so. */
-int store_checkpoint(struct store *self, bool *ret_complete);
+ * *ret_how says so, in any case. */
+int store_checkpoint(struct store *self, enum store_checkpointed *ret_how);
 /* The size of the -wal file in bytes. */
 int64_t store_wal_size(const struct store *self);
 /* After a complete checkpoint: a commit of one small row (stamped NOW_US), so that it is ours that

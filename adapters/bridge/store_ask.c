@@ -73,6 +73,7 @@ static int insert(struct store *self, const struct store_ask *ask, const struct 
         .to = ask->session,
         .text = ask->text,
         .metadata = ask->metadata,
+        .sender = ask->sender,
     };
     int64_t id = 0;
     int error = store_send(self, &message, &id);
@@ -91,7 +92,8 @@ static bool is_clean(const struct store_ask *ask)
 {
     return sql_is_clean(ask->principal) && sql_is_clean(ask->role) && sql_is_clean(ask->service) &&
            sql_is_clean(ask->session) && sql_is_clean(ask->text) && sql_is_clean(ask->metadata) &&
-           sql_is_clean(ask->ticket) && sql_is_clean(ask->conversation_id);
+           sql_is_clean(ask->ticket) && sql_is_clean(ask->conversation_id) &&
+           sql_is_clean(ask->sender.principal) && sql_is_clean(ask->sender.name);
 }
 
 /* Finds the row of the same request, or makes one. */

@@ -1,14 +1,16 @@
 /* What the files of the store share: store.c (opening, groups, checkpoints), store_reply.c (the
  * guard and how queries end), store_ask.c (requests of clients), store_talk.c (in which
- * conversation), store_body.c (tickets, bodies), store_delivery.c (leases, failures, dead rows),
- * store_mark.c (parked rows, words), store_keep.c (kept answers), store_present.c (presence),
- * store_retire.c and store_retire_*.c (retention). For nobody else. */
+ * conversation), store_submit.c (queries of sessions), store_body.c (tickets, bodies),
+ * store_delivery.c (leases, failures, dead rows), store_mark.c (parked rows, words), store_keep.c
+ * (kept answers), store_present.c (presence), store_retire.c and store_retire_*.c (retention). For
+ * nobody else. */
 #ifndef TAILGATE_ADAPTERS_BRIDGE_STORE_INSIDE_H
 #define TAILGATE_ADAPTERS_BRIDGE_STORE_INSIDE_H
 
 #include <assert.h>
 #include <stdatomic.h>
 
+#include "adapters/bridge/conversation.h"
 #include "adapters/bridge/sql.h"
 #include "adapters/bridge/store.h"
 #include "proto/buffer.h"
@@ -25,6 +27,7 @@ enum store_statement {
     RUN_READ,
     RUN_WHY,
     RUN_REPLY,
+    RUN_SENDER,
     RUN_IS_CLAIMED,
     RUN_LEASE,
     RUN_FAIL,
@@ -51,6 +54,10 @@ enum store_statement {
     RUN_TALK_TOKEN,
     RUN_TALK_MADE_LIVE,
     RUN_TALK_LIVE,
+    RUN_SESSION,
+    RUN_KNOWN,
+    RUN_KNOW,
+    RUN_KNOWN_OVER,
     RUN_REQUEST,
     RUN_REQUEST_REPLY,
     RUN_REQUEST_REMOVE,
@@ -63,6 +70,7 @@ enum store_statement {
     RUN_BLOB_REMOVE,
     RUN_BLOBS_NEXT,
     RUN_BLOBS_OVER,
+    RUN_SENDERS_OVER,
     RUN_KEPT_WALK,
     RUN_KEPT_REMOVE,
     RUN_DEAD_REMOVE,
@@ -78,6 +86,7 @@ enum store_statement {
     RUN_MADE_STATUS,
     RUN_MADE_CONVERSATIONS,
     RUN_MADE_BODIES,
+    RUN_MADE_SENDERS,
     RUN_MADE_CLIENTS,
     RUN_MADE_REMOVE,
     RUN_COUNT
@@ -92,7 +101,7 @@ struct store_sql {
 /* Each file's statements, ended by one without SQL. */
 extern const struct store_sql store_sql_of_reply[], store_sql_of_delivery[], store_sql_of_mark[],
     store_sql_of_keep[], store_sql_of_present[], store_sql_of_ask[], store_sql_of_talk[],
-    store_sql_of_body[], store_sql_of_retire[], store_sql_of_retire_made[],
+    store_sql_of_body[], store_sql_of_submit[], store_sql_of_retire[], store_sql_of_retire_made[],
     store_sql_of_retire_asked[];
 
 /* Sessions whose presence this process has told lately, by a hash of their names; a forgotten one
@@ -112,6 +121,7 @@ struct store {
     char stamp[STAMP_SIZE];       /* the same */
     atomic_bool can_present;      /* other threads may ask for it */
     struct store_told told[STORE_TOLD];
+    int64_t reply_id; /* the last row that store_reply() made */
     int busy_ms;
     int wal_frames;
 };
@@ -143,9 +153,11 @@ int store_audit(struct store *self, struct span conversation_id, struct span ses
 /* store_present.c: what was told is not in the file. */
 void store_untell(struct store *self);
 
-/* store_reply.c: a message row and the bridge's audit row send_message. *ret_id: the row's. */
+/* store_reply.c: a message row, the bridge's audit row send_message, and who sent it. *ret_id: the
+ * row's. */
 struct store_message {
     struct span conversation_id, from, to, text, metadata;
+    struct store_sender sender;
     bool redacted; /* something was taken out of the text */
 };
 int store_send(struct store *self, const struct store_message *message, int64_t *ret_id);
@@ -175,6 +187,9 @@ bool talk_fits(const struct store_ask *ask);
 int talk_may(struct store *self, const struct store_ask *ask, bool *ret_may);
 /* The conversation that ASK names, or the one of ours, which is made where there is none. */
 int talk_enter(struct store *self, const struct store_ask *ask, struct talk *ret_talk);
+/* Makes a conversation of ours, over TTL_S from now, with its audit row. */
+int talk_make(struct store *self, struct span role_a, struct span role_b, int64_t ttl_s,
+              struct conversation *ret_made);
 /* Puts the end of TALK off where it would come too early for ASK, if it is one of ours. */
 int talk_put_off(struct store *self, const struct store_ask *ask, const struct talk *talk);
 

@@ -32,10 +32,19 @@ static const char reply_sql[] =
     "(conversation_id, from_session, to_session, message, metadata, timestamp, read)"
     " VALUES(?1, ?2, ?3, ?4, ?5, ?6, 0)";
 
+/* Where a row of this id was before, its sender is somebody else's. */
+static const char sender_sql[] =
+    "INSERT OR REPLACE INTO tailgate_sender(message_id, principal, name, made_at)"
+    " VALUES(?1, ?2, ?3, ?4)";
+
 const struct store_sql store_sql_of_reply[] = {
-    {RUN_GUARD, false, guard_sql}, {RUN_GUARD_CLAIMED, false, guard_claimed_sql},
-    {RUN_READ, false, read_sql},   {RUN_WHY, false, why_sql},
-    {RUN_REPLY, false, reply_sql}, {0},
+    {RUN_GUARD, false, guard_sql},
+    {RUN_GUARD_CLAIMED, false, guard_claimed_sql},
+    {RUN_READ, false, read_sql},
+    {RUN_WHY, false, why_sql},
+    {RUN_REPLY, false, reply_sql},
+    {RUN_SENDER, false, sender_sql},
+    {0},
 };
 
 const char *store_outcome_name(enum store_outcome outcome)
@@ -167,6 +176,13 @@ int store_record_end(struct store *self, const struct store_reply *end, enum sto
     return error;
 }
 
+static int note_sender(struct store *self, int64_t id, const struct store_sender *sender)
+{
+    const struct sql_value values[] = {sql_integer(id), sql_text(sender->principal),
+                                       sql_text_or_null(sender->name), sql_text(store_now(self))};
+    return sender->principal.size ? store_run(self, RUN_SENDER, values, 4) : BRIDGE_OK;
+}
+
 int store_send(struct store *self, const struct store_message *message, int64_t *ret_id)
 {
     const struct sql_value values[] = {
@@ -183,8 +199,11 @@ int store_send(struct store *self, const struct store_message *message, int64_t 
     if (sqlite3_changes(self->db) != 1)
         return BRIDGE_REFUSED; /* a trigger of theirs ignored it */
     const int64_t id = sqlite3_last_insert_rowid(self->db);
-    audit_send_details(&self->details, message->to, message->text, message->redacted);
+    audit_send_details(&self->details, message->to, message->text, message->redacted,
+                       message->sender.principal);
     error = store_audit(self, message->conversation_id, message->from, "send_message");
+    if (error == BRIDGE_OK)
+        error = note_sender(self, id, &message->sender);
     if (error == BRIDGE_OK)
         *ret_id = id;
     return error;
@@ -199,9 +218,11 @@ static int insert_reply(struct store *self, const struct store_reply *reply)
         .text = reply->text,
         .metadata = reply->metadata,
         .redacted = reply->redacted,
+        .sender = reply->sender,
     };
     int64_t id = 0;
     int error = store_send(self, &message, &id);
+    self->reply_id = id;
     if (error == BRIDGE_OK && reply->blob.size > 0)
         error = store_blob(self, id, reply->blob);
     if (error == BRIDGE_OK && reply->request)
@@ -241,7 +262,8 @@ static bool is_clean(const struct store_reply *reply)
            sql_is_clean(reply->to_session) && sql_is_clean(reply->text) &&
            sql_is_clean(reply->metadata) && sql_is_clean(reply->whole) &&
            sql_is_clean(reply->worker) && sql_is_clean(reply->service) &&
-           sql_is_clean(reply->reason);
+           sql_is_clean(reply->reason) && sql_is_clean(reply->sender.principal) &&
+           sql_is_clean(reply->sender.name);
 }
 
 /* Nobody gets this answer any more, but it was paid for. */
@@ -273,6 +295,11 @@ int store_reply(struct store *self, const struct store_reply *reply,
     if (error == BRIDGE_OK)
         *ret_outcome = STORE_COMMITTED;
     return error;
+}
+
+int64_t store_reply_id(const struct store *self)
+{
+    return self->reply_id;
 }
 
 /* The guard has taken the query for nobody. */

@@ -39,6 +39,9 @@ static const char made_answers_sql[] =
 static const char made_bodies_sql[] =
     "DELETE FROM tailgate_blob WHERE message_id IN"
     " (SELECT m.id FROM messages m WHERE m.id > ?1 AND m.id <= ?2 AND" IS_MADE ")";
+static const char made_senders_sql[] =
+    "DELETE FROM tailgate_sender WHERE message_id IN"
+    " (SELECT m.id FROM messages m WHERE m.id > ?1 AND m.id <= ?2 AND" IS_MADE ")";
 static const char made_messages_sql[] =
     "DELETE FROM messages AS m WHERE m.id > ?1 AND m.id <= ?2 AND" IS_MADE;
 
@@ -60,6 +63,7 @@ const struct store_sql store_sql_of_retire_made[] = {
     {RUN_MADE_WALK, false, made_walk_sql},
     {RUN_MADE_ANSWERS, false, made_answers_sql},
     {RUN_MADE_BODIES, false, made_bodies_sql},
+    {RUN_MADE_SENDERS, false, made_senders_sql},
     {RUN_MADE_CLIENTS, false, made_clients_sql},
     {RUN_MADE_MESSAGES, true, made_messages_sql},
     {RUN_MADE_STATUS, true, made_status_sql},
@@ -115,6 +119,8 @@ static int walk_made(struct batch *batch, const char *horizon, int64_t from, int
         error = store_run(batch->store, RUN_MADE_ANSWERS, between, 2);
         if (error == BRIDGE_OK)
             error = store_run(batch->store, RUN_MADE_BODIES, between, 2);
+        if (error == BRIDGE_OK)
+            error = store_run(batch->store, RUN_MADE_SENDERS, between, 2);
         if (error == BRIDGE_OK)
             error = retire_between(batch, RUN_MADE_MESSAGES, from, to);
         if (error == BRIDGE_OK)

@@ -8,7 +8,6 @@
 #include <sodium.h>
 
 #include "adapters/bridge/audit.h"
-#include "adapters/bridge/conversation.h"
 #include "adapters/bridge/store_inside.h"
 
 /* The newest one of a client and a service that still takes questions. */
@@ -31,7 +30,7 @@ static const char talk_named_sql[] = "SELECT coalesce(" SQL_LIVE(
     "?2") ", 0), coalesce(k.principal = ?3, 0)"
           " FROM conversations c LEFT JOIN tailgate_client k ON k.conversation_id = c.id"
           " WHERE c.id = ?1";
-static const char talk_token_sql[] = "SELECT token FROM " DB_TOKEN_CHECK " WHERE id = ?1";
+static const char talk_token_sql[] = "SELECT token_a FROM " DB_TOKEN_CHECK " WHERE id = ?1";
 
 static const char talk_made_live_sql[] =
     "UPDATE tailgate_made SET expires_at = ?3"
@@ -127,31 +126,47 @@ static int find(struct store *self, const struct store_ask *ask, bool *ret_found
     return error;
 }
 
-static int make(struct store *self, const struct store_ask *ask, struct talk *ret_talk)
+int talk_make(struct store *self, struct span role_a, struct span role_b, int64_t ttl_s,
+              struct conversation *ret_made)
 {
     struct conversation made;
-    conversation_name(&made, lifetime(ask) + ask->turn_s, self->now_us);
+    conversation_name(&made, ttl_s, self->now_us);
     const struct sql_value values[] = {
         sql_text(span_str(made.id)),
-        sql_text(ask->role),
-        sql_text(ask->service),
+        sql_text(role_a),
+        sql_text(role_b),
         sql_text(span_str(made.token_a)),
         sql_text(span_str(made.token_b)),
         sql_text(span_str(made.created_at)),
         sql_text(span_str(made.expires_at)),
     };
     const struct sql_value ours[] = {values[0], values[6]};
-    const struct sql_value client[] = {values[0], sql_text(ask->principal), values[2], values[5]};
     int error = store_run(self, RUN_TALK_MAKE, values, 7);
     if (error == BRIDGE_OK && sqlite3_changes(self->db) != 1)
         error = BRIDGE_REFUSED; /* a trigger of theirs ignored it */
-    audit_roles_details(&self->details, ask->role, ask->service);
+    audit_roles_details(&self->details, role_a, role_b);
     if (error == BRIDGE_OK)
         error = store_audit(self, span_str(made.id), span_of(NULL, 0), "create_conversation");
     if (error == BRIDGE_OK)
         error = store_run(self, RUN_TALK_MADE, ours, 2);
     if (error == BRIDGE_OK)
-        error = store_run(self, RUN_TALK_CLIENT, client, 4);
+        *ret_made = made;
+    return error;
+}
+
+static int make(struct store *self, const struct store_ask *ask, struct talk *ret_talk)
+{
+    struct conversation made;
+    int error = talk_make(self, ask->role, ask->service, lifetime(ask) + ask->turn_s, &made);
+    if (error != BRIDGE_OK)
+        return error;
+    const struct sql_value client[] = {
+        sql_text(span_str(made.id)),
+        sql_text(ask->principal),
+        sql_text(ask->service),
+        sql_text(span_str(made.created_at)),
+    };
+    error = store_run(self, RUN_TALK_CLIENT, client, 4);
     if (error == BRIDGE_OK)
         talk_name(ret_talk, span_str(made.id));
     return error;

@@ -13,14 +13,25 @@
 #include "adapters/bridge/sql.h"
 #include "proto/buffer.h"
 
-#define ROW_FROM                                                                                   \
+#define ROW_COLUMNS                                                                                \
     "SELECT m.id, m.message, m.metadata, m.conversation_id, m.from_session, m.to_session,"         \
     " m.timestamp, m.read, c.id, c.expires_at,"                                                    \
     " CASE WHEN m.to_session = 'b' THEN c.session_b_role ELSE c.session_a_role END,"               \
     " CASE WHEN coalesce(m.read, 0) = 0 THEN (SELECT s.last_heartbeat FROM session_status s"       \
     "  WHERE s.conversation_id = m.conversation_id AND s.session_id = m.to_session"                \
-    "  AND s.status <> 'tailgate') END"                                                            \
-    " FROM messages m LEFT JOIN conversations c ON c.id = m.conversation_id"
+    "  AND s.status <> 'tailgate') END"
+
+#define ROW_FROM " FROM messages m LEFT JOIN conversations c ON c.id = m.conversation_id"
+
+/* Where a gateway has served the file, it may have made the row itself; a row that somebody has put
+ * in the place of ours has another stamp. */
+#define ROW_SENT                                                                                   \
+    ROW_COLUMNS ", t.principal, t.name" ROW_FROM                                                   \
+                " LEFT JOIN tailgate_sender t ON t.message_id = m.id AND t.made_at = m.timestamp"
+#define ROW_PLAIN ROW_COLUMNS ", NULL, NULL" ROW_FROM
+
+#define ABOVE " WHERE m.id > ?1 AND m.id <= ?3 ORDER BY m.id LIMIT ?2"
+#define ONE " WHERE m.id = ?1"
 
 enum column {
     COLUMN_ID,
@@ -34,7 +45,9 @@ enum column {
     COLUMN_FOUND,
     COLUMN_EXPIRES,
     COLUMN_ROLE,
-    COLUMN_AGENT
+    COLUMN_AGENT,
+    COLUMN_PRINCIPAL,
+    COLUMN_SENDER
 };
 
 struct tail {
@@ -51,9 +64,30 @@ struct tail {
     bool loaded; /* between tail_load() and tail_unload() */
 };
 
-const char *tail_rows_sql(void)
+const char *tail_rows_sql(bool senders)
 {
-    return ROW_FROM " WHERE m.id > ?1 AND m.id <= ?3 ORDER BY m.id LIMIT ?2";
+    return senders ? ROW_SENT ABOVE : ROW_PLAIN ABOVE;
+}
+
+/* Rows with their senders, where the file has our table of them. */
+static int prepare_rows(struct tail *self)
+{
+    sqlite3_stmt *rows = NULL, *one = NULL;
+    bool senders = false;
+    int error = schema_has(self->db, "tailgate_sender", &senders);
+    if (error == BRIDGE_OK)
+        error = db_prepare(self->db, tail_rows_sql(senders), &rows);
+    if (error == BRIDGE_OK)
+        error = db_prepare(self->db, senders ? ROW_SENT ONE : ROW_PLAIN ONE, &one);
+    if (error != BRIDGE_OK) {
+        sqlite3_finalize(rows);
+        return error;
+    }
+    sqlite3_finalize(self->rows);
+    sqlite3_finalize(self->one);
+    self->rows = rows;
+    self->one = one;
+    return BRIDGE_OK;
 }
 
 static int prepare_all(struct tail *self)
@@ -63,8 +97,6 @@ static int prepare_all(struct tail *self)
         sqlite3_stmt **statement;
     } all[] = {
         {"PRAGMA data_version", &self->version},
-        {tail_rows_sql(), &self->rows},
-        {ROW_FROM " WHERE m.id = ?1", &self->one},
         {"SELECT max(id) FROM messages", &self->last},
     };
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
@@ -72,7 +104,13 @@ static int prepare_all(struct tail *self)
         if (error != BRIDGE_OK)
             return error;
     }
-    return BRIDGE_OK;
+    return prepare_rows(self);
+}
+
+int tail_know_senders(struct tail *self)
+{
+    assert(!self->loaded);
+    return prepare_rows(self);
 }
 
 int tail_open(const struct place *place, struct tail **ret_tail)
@@ -153,6 +191,10 @@ static void take_row(sqlite3_stmt *statement, struct tail_row *ret_row)
     row.expires_at = sql_column(statement, COLUMN_EXPIRES);
     row.role = sql_column(statement, COLUMN_ROLE);
     row.agent_at = sql_column(statement, COLUMN_AGENT);
+    row.principal = sql_column(statement, COLUMN_PRINCIPAL);
+    row.sender = sql_column(statement, COLUMN_SENDER);
+    if (row.principal.size >= IDENTITY_PRINCIPAL_SIZE || row.sender.size > LIMIT_WORKER_NAME)
+        row.principal = row.sender = span_of(NULL, 0); /* somebody has edited our table */
     if (!row.has_conversation)
         row.role = row.expires_at = span_of(NULL, 0);
     *ret_row = row;

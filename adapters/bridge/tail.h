@@ -28,6 +28,8 @@ struct tail_row {
     struct span role;       /* of the addressed session (session_b_role when to_session is "b", else
                              * session_a_role); size 0 without conversation */
     struct span expires_at; /* of the conversation; size 0 without one */
+    struct span principal;  /* that the gateway has verified as the row's sender (store_sender), */
+    struct span sender;     /*   and the name it had; size 0 where there is none */
     struct span agent_at;   /* last heartbeat of somebody else than us in session_status at the
                              * addressed session; size 0 when the row is read or there is none */
 };
@@ -37,6 +39,9 @@ struct tail_row {
  * will be one; BRIDGE_BUSY: somebody is making it, try again. */
 int tail_open(const struct place *place, struct tail **ret_tail);
 void tail_close(struct tail **self);
+/* Our own tables have been made since: rows come with their senders from now on. BRIDGE_BUSY: try
+ * again; nothing has changed then. */
+int tail_know_senders(struct tail *self);
 /* Reads PRAGMA data_version. Sets *ret_changed when it is not the version last settled (true on the
  * first call). BRIDGE_BUSY: skip this time. About 1.5 microseconds. */
 int tail_changed(struct tail *self, bool *ret_changed);
@@ -64,7 +69,8 @@ void tail_unload(struct tail *self);
 int tail_last_id(struct tail *self, int64_t *ret_id);
 /* True when no statement is un-reset: the loop asserts it before it sleeps. */
 bool tail_is_quiet(const struct tail *self);
-/* The statement behind tail_read(), so that a test can prove that it is a search by rowid. */
-const char *tail_rows_sql(void);
+/* The statement behind tail_read(), so that a test can prove that it is a search by rowid. SENDERS:
+ * the file has our own table of them. */
+const char *tail_rows_sql(bool senders);
 
 #endif

@@ -1,5 +1,8 @@
 #include "adapters/c/check.h"
 
+#include <stdio.h>
+
+#include "adapters/c/tailgate.h"
 #include "adapters/zmq/endpoint.h"
 #include "proto/utf8.h"
 
@@ -16,6 +19,25 @@ bool check_text(const char *text, size_t limit)
             return false;
     }
     return size > 0 && size <= limit && utf8_valid(span_of(text, size));
+}
+
+bool check_certs(const char *cert, const char *server_cert, struct curve_client *ret_curve)
+{
+    char why[CERT_WHY_SIZE];
+    return curve_client_load(cert, server_cert, ret_curve, why) == 0;
+}
+
+int tailgate_certificates_check(const char *cert, const char *server_cert, char *ret_why,
+                                size_t room)
+{
+    struct curve_client curve;
+    char why[CERT_WHY_SIZE];
+    if (curve_client_load(cert, server_cert, &curve, why) < 0) {
+        snprintf(ret_why, room, "%s", why);
+        return TAILGATE_INVALID;
+    }
+    explicit_bzero(&curve, sizeof curve);
+    return TAILGATE_OK;
 }
 
 bool check_word(const char *text, size_t limit)

@@ -212,6 +212,9 @@ int tailgate_client_new(const struct tailgate_client_options *options,
 {
     struct tailgate_loop *loop = options->loop;
     int code = check_endpoint(options->endpoint) ? TAILGATE_OK : TAILGATE_INVALID;
+    struct curve_client curve;
+    if (code == TAILGATE_OK && !check_certs(options->cert, options->server_cert, &curve))
+        code = TAILGATE_INVALID;
     if (code == TAILGATE_OK && !loop)
         code = tailgate_loop_new(&loop);
     if (code != TAILGATE_OK)
@@ -224,6 +227,8 @@ int tailgate_client_new(const struct tailgate_client_options *options,
     }
     struct tailgate_client *self = memory_zero(1, sizeof *self);
     self->bell = bell;
+    self->curve = curve;
+    explicit_bzero(&curve, sizeof curve);
     self->loop = loop;
     self->own_loop = !options->loop;
     pthread_mutex_init(&self->lock, NULL);
@@ -236,6 +241,7 @@ int tailgate_client_new(const struct tailgate_client_options *options,
     notices_init(&self->notices, 0);
     frameset_init(&self->received);
     dial_init(&self->dial, loop_context(loop), self->endpoint, ZMTP_HEARTBEAT_MS);
+    dial_secure(&self->dial, &self->curve);
     self->seat = (struct loop_seat){.calls = &calls, .member = self};
     loop_add(self->loop, &self->seat);
     *ret_client = self;
@@ -256,6 +262,7 @@ void tailgate_client_destroy(struct tailgate_client **self)
     close(client->bell);
     pthread_cond_destroy(&client->news);
     pthread_mutex_destroy(&client->lock);
+    explicit_bzero(&client->curve, sizeof client->curve);
     free(client->endpoint);
     free(client);
 }

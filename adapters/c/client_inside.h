@@ -59,6 +59,7 @@ struct tailgate_client {
     int bell;
     bool ringing;
 
+    struct curve_client curve; /* without a server key: none */
     char *endpoint;
     void (*notice)(void *context, const struct tailgate_event *event);
     void *context;

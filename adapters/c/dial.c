@@ -29,6 +29,7 @@ void dial_init(struct dial *self, void *context, const char *endpoint, int heart
     *self = (struct dial){.context = context,
                           .endpoint = endpoint,
                           .heartbeat_ms = heartbeat_ms,
+                          .queue = QUEUE,
                           .state = DIAL_DOWN,
                           .backoff_us = BACKOFF_FIRST_US};
 }
@@ -37,6 +38,16 @@ void dial_listen(struct dial *self, const char *const *topic, size_t count)
 {
     self->topic = topic;
     self->topics = count;
+}
+
+void dial_queue(struct dial *self, int messages)
+{
+    self->queue = messages;
+}
+
+void dial_secure(struct dial *self, const struct curve_client *curve)
+{
+    self->curve = curve && curve->server_key[0] ? curve : NULL;
 }
 
 static int set_int(void *socket, int option, int value)
@@ -99,6 +110,61 @@ void dial_settle(struct dial *self)
     self->backoff_us = BACKOFF_FIRST_US;
 }
 
+/* Why we are turned away: what DIAL_REFUSED comes with. */
+enum refusal { REFUSAL_STRANGE, REFUSAL_KEY, REFUSAL_NEEDS_KEY, REFUSAL_NO_CURVE, REFUSAL_CLOSED };
+
+/* Before the handshake was over it closed. A gateway that cannot read what our key makes does that:
+ * it has another certificate. */
+static int closed_why(const struct dial *self)
+{
+    return self->curve ? REFUSAL_CLOSED : REFUSAL_STRANGE;
+}
+
+static int refused_why(const struct dial *self)
+{
+    if (self->monitor.refusal == LINK_MONITOR_KEY)
+        return REFUSAL_KEY;
+    if (self->monitor.refusal == LINK_MONITOR_SECURITY)
+        return self->curve ? REFUSAL_NO_CURVE : REFUSAL_NEEDS_KEY;
+    return REFUSAL_STRANGE;
+}
+
+/* A fresh socket, after a pause: ZeroMQ would not try again by itself. */
+static enum dial_event turn_away(struct dial *self, int64_t now_us, int why, int *ret_error)
+{
+    /* One side closes when both find that they have no mechanism in common: whether we see that it
+     * was so or only the end is a matter of luck. */
+    bool vague = why == REFUSAL_STRANGE || why == REFUSAL_CLOSED;
+    bool again = self->refused && (vague || self->refusal == why);
+    dial_drop(self, now_us);
+    self->waiting = false;
+    self->refused = true;
+    self->refusal = again ? self->refusal : why;
+    *ret_error = why;
+    return again ? DIAL_NOTHING : DIAL_REFUSED;
+}
+
+static const char *refusal_words(int refusal)
+{
+    switch (refusal) {
+    case REFUSAL_KEY:
+        return "the gateway does not let our key in: its public certificate belongs into the "
+               "gateway's allow-list";
+    case REFUSAL_NEEDS_KEY:
+        return "the gateway wants a key (CURVE) and we have none: give a certificate of ours and "
+               "the gateway's";
+    case REFUSAL_NO_CURVE:
+        return "what listens there does not speak CURVE, and we do: check the endpoint, or leave "
+               "out the certificates";
+    case REFUSAL_CLOSED:
+        return "what listens there closes before we are known: the gateway has another server "
+               "certificate than the one we have, or it is no gateway";
+    default:
+        return "what listens there is no gateway, or lets nobody in, perhaps for want of a key "
+               "(CURVE): check the endpoint (tailgate status --json names a gateway's)";
+    }
+}
+
 static int set_heartbeat(void *socket, int interval_ms)
 {
     int code = set_int(socket, ZMQ_HEARTBEAT_IVL, interval_ms);
@@ -115,6 +181,7 @@ static int set_listening(const struct dial *self, void *socket)
     code |= set_int(socket, ZMQ_TCP_KEEPALIVE_IDLE, KEEPALIVE_S);
     code |= set_int(socket, ZMQ_TCP_KEEPALIVE_INTVL, KEEPALIVE_S);
     code |= set_int(socket, ZMQ_TCP_KEEPALIVE_CNT, BEATS_MISSED);
+    code |= set_int(socket, ZMQ_LINGER, 0); /* subscriptions that nobody took are no loss */
     for (size_t i = 0; i < self->topics; i++)
         code |= zmq_setsockopt(socket, ZMQ_SUBSCRIBE, self->topic[i], strlen(self->topic[i]));
     return code;
@@ -124,8 +191,8 @@ static int configure(const struct dial *self, void *socket)
 {
     const int64_t frame_max = FRAME_MAX;
     int code = set_int(socket, ZMQ_LINGER, LINGER_MS);
-    code |= set_int(socket, ZMQ_SNDHWM, QUEUE);
-    code |= set_int(socket, ZMQ_RCVHWM, QUEUE);
+    code |= set_int(socket, ZMQ_SNDHWM, self->queue);
+    code |= set_int(socket, ZMQ_RCVHWM, self->queue);
     code |= set_int(socket, ZMQ_RECONNECT_IVL, RECONNECT_MS);
     code |= set_int(socket, ZMQ_RECONNECT_IVL_MAX, RECONNECT_MAX_MS);
     code |= set_int(socket, ZMQ_CONNECT_TIMEOUT, CONNECT_MS);
@@ -146,6 +213,8 @@ static int open_socket(struct dial *self)
         return -errno;
     int code = configure(self, self->socket);
     if (code == 0)
+        code = curve_client_apply(self->curve, self->socket);
+    if (code == 0)
         code = link_monitor_open(&self->monitor, self->context, self->socket);
     if (code == 0 && zmq_connect(self->socket, self->endpoint) != 0)
         code = -errno;
@@ -157,7 +226,7 @@ static int open_socket(struct dial *self)
 /* The connection ended. Before the handshake, that is either a gateway that is being ended, or
  * something that lets us not in and says so by closing: then it does it again. ZeroMQ does not even
  * try again when the other side is a socket of a kind that cannot be spoken to. */
-static enum dial_event hear_loss(struct dial *self, int64_t now_us)
+static enum dial_event hear_loss(struct dial *self, int64_t now_us, int *ret_error)
 {
     bool up = self->state == DIAL_UP;
     if (up && self->topics == 0) {
@@ -171,8 +240,7 @@ static enum dial_event hear_loss(struct dial *self, int64_t now_us)
         return DIAL_LOST;
     if (++self->turned_away < TURNED_AWAY_MAX)
         return DIAL_NOTHING;
-    dial_drop(self, now_us);
-    return DIAL_REFUSED;
+    return turn_away(self, now_us, closed_why(self), ret_error);
 }
 
 /* ZeroMQ is about to try again. */
@@ -184,11 +252,12 @@ static enum dial_event hear_retry(struct dial *self)
         self->turned_away = 0;
     self->closed = false;
     self->waiting = self->waiting || new;
+    self->refused = self->refused && !new;
     return new ? DIAL_WAITING : DIAL_NOTHING;
 }
 
 /* What the monitor tells. */
-static enum dial_event watch(struct dial *self, int64_t now_us)
+static enum dial_event watch(struct dial *self, int64_t now_us, int *ret_error)
 {
     enum dial_event heard = DIAL_NOTHING;
     while (heard == DIAL_NOTHING) {
@@ -196,18 +265,16 @@ static enum dial_event watch(struct dial *self, int64_t now_us)
         case LINK_MONITOR_NONE:
             if (!self->closed || now_us < self->retry_us)
                 return DIAL_NOTHING;
-            dial_drop(self, now_us);
-            return DIAL_REFUSED;
+            return turn_away(self, now_us, closed_why(self), ret_error);
         case LINK_MONITOR_REFUSED:
-            dial_drop(self, now_us);
-            return DIAL_REFUSED;
+            return turn_away(self, now_us, refused_why(self), ret_error);
         case LINK_MONITOR_UP:
             self->state = DIAL_UP;
-            self->closed = self->waiting = false;
+            self->closed = self->waiting = self->refused = false;
             self->turned_away = 0;
             return DIAL_OPEN;
         case LINK_MONITOR_LOST:
-            heard = hear_loss(self, now_us);
+            heard = hear_loss(self, now_us, ret_error);
             break;
         case LINK_MONITOR_RETRY:
             heard = hear_retry(self);
@@ -220,7 +287,7 @@ static enum dial_event watch(struct dial *self, int64_t now_us)
 enum dial_event dial_next(struct dial *self, int64_t now_us, int *ret_error)
 {
     if (self->state != DIAL_DOWN)
-        return watch(self, now_us);
+        return watch(self, now_us, ret_error);
     if (now_us < self->retry_us)
         return DIAL_NOTHING;
     int code = open_socket(self);
@@ -230,7 +297,7 @@ enum dial_event dial_next(struct dial *self, int64_t now_us, int *ret_error)
         return DIAL_FAILED;
     }
     self->state = DIAL_CONNECTING;
-    return watch(self, now_us);
+    return watch(self, now_us, ret_error);
 }
 
 const char *dial_words(enum dial_event event, int error)
@@ -239,9 +306,9 @@ const char *dial_words(enum dial_event event, int error)
     case DIAL_LOST:
         return "the connection to the gateway was lost";
     case DIAL_WAITING:
-        return "no gateway there yet; connecting as soon as it is";
+        return "no gateway there yet, or no way to it; connecting as soon as it is";
     case DIAL_REFUSED:
-        return "what listens there is no gateway, or lets us not in";
+        return refusal_words(error);
     case DIAL_FAILED:
         return zmq_strerror(error);
     case DIAL_OPEN:

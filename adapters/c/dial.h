@@ -17,6 +17,7 @@
 #include <stdint.h>
 #include <zmq.h>
 
+#include "adapters/zmq/curve.h"
 #include "adapters/zmq/link_monitor.h"
 
 #define DIAL_ITEMS 2 /* items to poll at most */
@@ -24,15 +25,19 @@
 enum dial_state { DIAL_DOWN, DIAL_CONNECTING, DIAL_UP };
 
 struct dial {
-    void *context;            /* ZeroMQ's; borrowed */
-    const char *endpoint;     /* borrowed */
-    int heartbeat_ms;         /* ZMTP's own, for a protocol that has none; 0: none */
-    const char *const *topic; /* what a SUB socket is subscribed to; borrowed */
-    size_t topics;            /* 0: it is a DEALER */
+    void *context;                    /* ZeroMQ's; borrowed */
+    const char *endpoint;             /* borrowed */
+    int heartbeat_ms;                 /* ZMTP's own, for a protocol that has none; 0: none */
+    int queue;                        /* messages waiting in the socket, each way */
+    const char *const *topic;         /* what a SUB socket is subscribed to; borrowed */
+    size_t topics;                    /* 0: it is a DEALER */
+    const struct curve_client *curve; /* NULL: none; borrowed */
     enum dial_state state;
     void *socket; /* NULL while DOWN */
     struct link_monitor monitor;
-    bool waiting;       /* DIAL_WAITING was said since the link was last up */
+    bool waiting; /* DIAL_WAITING was what was said last */
+    bool refused; /* the same of DIAL_REFUSED, for REFUSAL */
+    int refusal;
     int turned_away;    /* CONNECTING: how often we were let in and closed before the handshake */
     bool closed;        /* CONNECTING: that was the last that happened */
     int64_t retry_us;   /* DOWN: when to try again; closed: when ZeroMQ should have */
@@ -44,7 +49,8 @@ enum dial_event {
     DIAL_OPEN,    /* it is UP: what is sent now reaches the other side */
     DIAL_LOST,    /* the connection is gone, and the socket with it */
     DIAL_WAITING, /* nobody listens there for now; said once until somebody does */
-    DIAL_REFUSED, /* who listens does not let us in, or speaks something else */
+    DIAL_REFUSED, /* who listens does not let us in, or speaks something else; said once until it
+                   * changes, and tried again */
     DIAL_FAILED   /* no socket is to be had; *ret_error says why (errno) */
 };
 
@@ -53,11 +59,17 @@ void dial_init(struct dial *self, void *context, const char *endpoint, int heart
 /* Makes it a SUB socket that is subscribed to COUNT topics (at least one), borrowed for good. Call
  * it before the first dial_next(). */
 void dial_listen(struct dial *self, const char *const *topic, size_t count);
+/* At most MESSAGES wait in the socket, each way; 1000 where this is not called. Call it before the
+ * first dial_next(). */
+void dial_queue(struct dial *self, int messages);
+/* Makes it speak CURVE; CURVE is borrowed for good. Call it before the first dial_next(). */
+void dial_secure(struct dial *self, const struct curve_client *curve);
 /* Closes it; what was handed to ZeroMQ is still sent for a second. May be called twice. */
 void dial_done(struct dial *self);
 /* Connects when that is due, and tells what became of the connection. Never blocks. */
 enum dial_event dial_next(struct dial *self, int64_t now_us, int *ret_error);
-/* What EVENT means, for a person: ERROR is what dial_next() gave with it. Static, or ZeroMQ's. */
+/* What EVENT means, for a person: ERROR is what dial_next() gave with it (of DIAL_FAILED errno, of
+ * DIAL_REFUSED one of our own). Static, or ZeroMQ's. */
 const char *dial_words(enum dial_event event, int error);
 /* Gives the socket up; a fresh one follows after a pause that doubles from one time to the next. */
 void dial_drop(struct dial *self, int64_t now_us);

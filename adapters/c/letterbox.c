@@ -38,6 +38,11 @@ const struct letter *letterbox_first(const struct letterbox *self)
     return self->count > 0 ? &self->letter[self->first] : NULL;
 }
 
+const struct letter *letterbox_at(const struct letterbox *self, size_t index)
+{
+    return &self->letter[(self->first + index) % self->room];
+}
+
 void letterbox_drop(struct letterbox *self)
 {
     assert(self->count > 0);

@@ -18,6 +18,8 @@ void letterbox_done(struct letterbox *self);
 bool letterbox_put(struct letterbox *self, struct span token, struct span text);
 /* The oldest letter, borrowed until it is dropped; NULL when there is none. */
 const struct letter *letterbox_first(const struct letterbox *self);
+/* Letter INDEX, of count, the oldest first; borrowed as above. */
+const struct letter *letterbox_at(const struct letterbox *self, size_t index);
 /* Removes the oldest letter; there must be one. */
 void letterbox_drop(struct letterbox *self);
 

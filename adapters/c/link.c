@@ -37,6 +37,7 @@ struct link *link_new(const struct link_setup *setup)
     assert(setup->options.interval_ms > 0);
     self->setup = *setup;
     dial_init(&self->dial, setup->context, setup->endpoint, 0);
+    dial_secure(&self->dial, setup->curve);
     outbox_init(&self->answers, setup->keep);
     letterbox_init(&self->partials, LINK_PARTIALS);
     frameset_init(&self->received);

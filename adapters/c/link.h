@@ -31,6 +31,7 @@ struct link;
 struct link_setup {
     void *context;
     const char *endpoint;
+    const struct curve_client *curve; /* NULL: none */
     const char *service;
     struct worker_options
         options; /* said in READY; interval_ms must be given: it is also the beat expected */

@@ -299,6 +299,7 @@ void observer_start(struct tailgate_observer *self)
     giftbox_init(&self->box);
     frameset_init(&self->received);
     dial_init(&self->dial, loop_context(self->loop), self->endpoint, 0);
+    dial_secure(&self->dial, &self->curve);
     dial_listen(&self->dial, (const char *const *)self->topic, self->topics);
     self->seat = (struct loop_seat){.calls = &calls, .member = self};
     loop_add(self->loop, &self->seat);

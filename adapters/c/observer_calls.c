@@ -122,7 +122,10 @@ static struct tailgate_observer *observer_new(const struct tailgate_observer_opt
 static int client_new(const struct tailgate_observer_options *options, struct tailgate_loop *loop,
                       struct tailgate_client **ret_client)
 {
-    const struct tailgate_client_options client = {.endpoint = options->gate, .loop = loop};
+    const struct tailgate_client_options client = {.endpoint = options->gate,
+                                                   .cert = options->cert,
+                                                   .server_cert = options->server_cert,
+                                                   .loop = loop};
     return options->gate ? tailgate_client_new(&client, ret_client) : TAILGATE_OK;
 }
 
@@ -132,6 +135,9 @@ int tailgate_observer_new(const struct tailgate_observer_options *options,
     struct tailgate_loop *loop = options->loop;
     struct tailgate_client *client = NULL;
     int code = check(options) ? TAILGATE_OK : TAILGATE_INVALID;
+    struct curve_client curve;
+    if (code == TAILGATE_OK && !check_certs(options->cert, options->server_cert, &curve))
+        code = TAILGATE_INVALID;
     if (code == TAILGATE_OK && !loop)
         code = tailgate_loop_new(&loop);
     if (code != TAILGATE_OK)
@@ -147,6 +153,8 @@ int tailgate_observer_new(const struct tailgate_observer_options *options,
     }
     struct tailgate_observer *self = observer_new(options, loop, bell);
     self->client = client;
+    self->curve = curve;
+    explicit_bzero(&curve, sizeof curve);
     observer_start(self);
     *ret_observer = self;
     return TAILGATE_OK;
@@ -172,6 +180,7 @@ void tailgate_observer_destroy(struct tailgate_observer **self)
     pthread_mutex_destroy(&observer->lock);
     for (size_t i = 0; i < observer->topics; i++)
         free(observer->topic[i]);
+    explicit_bzero(&observer->curve, sizeof observer->curve);
     free(observer->endpoint);
     free(observer->conversation);
     free(observer->service);

@@ -36,6 +36,7 @@ struct tailgate_observer {
     int bell;
     bool ringing;
 
+    struct curve_client curve;                       /* without a server key: none */
     char *endpoint, *conversation, *service, *since; /* NULL: not said */
     char *topic[OBSERVER_TOPICS];                    /* subscriptions */
     size_t topics;

@@ -104,6 +104,14 @@ void outbox_recall(struct outbox *self, int64_t now_us)
     *self = kept;
 }
 
+bool outbox_shed(struct outbox *self)
+{
+    bool waited = self->count > 0 && self->doubtful == 0;
+    if (self->count > 0)
+        drop_first(self);
+    return waited;
+}
+
 size_t outbox_waiting(const struct outbox *self)
 {
     return self->count - self->doubtful;
@@ -112,7 +120,7 @@ size_t outbox_waiting(const struct outbox *self)
 size_t outbox_tokens(const struct outbox *self, struct span *ret_token, size_t room)
 {
     size_t count = 0;
-    for (size_t i = self->doubtful; i < self->count && count < room; i++)
-        ret_token[count++] = at(self, i)->letter.token;
+    for (size_t i = self->count; i > self->doubtful && count < room; i--)
+        ret_token[count++] = at(self, i - 1)->letter.token;
     return count;
 }

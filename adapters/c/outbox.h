@@ -47,9 +47,12 @@ void outbox_handed(struct outbox *self, int64_t now_us);
 void outbox_forget(struct outbox *self, int64_t now_us);
 /* The connection is lost: the answers in doubt wait again. */
 void outbox_recall(struct outbox *self, int64_t now_us);
+/* Throws the oldest away, if there is one; true when it waited. */
+bool outbox_shed(struct outbox *self);
 /* How many wait. */
 size_t outbox_waiting(const struct outbox *self);
-/* Appends the tokens of those that wait, oldest first; returns their number, ROOM at most. */
+/* Appends the tokens of those that wait, newest first: what was never handed over comes before what
+ * the gateway may have already. Returns their number, ROOM at most. */
 size_t outbox_tokens(const struct outbox *self, struct span *ret_token, size_t room);
 
 #endif

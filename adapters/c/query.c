@@ -23,7 +23,7 @@ static void read_text(struct span delivery, const char *name, char *ret_text, si
 struct tailgate_query *query_new(struct tailgate_worker *worker, struct flight *flight)
 {
     struct tailgate_query *self = memory_zero(1, sizeof *self);
-    struct span number;
+    struct span number, sender;
     int64_t attempt = 0;
     self->worker = worker;
     self->flight = flight;
@@ -32,6 +32,10 @@ struct tailgate_query *query_new(struct tailgate_worker *worker, struct flight *
         return self;
     read_text(flight->delivery, "service", self->service, sizeof self->service);
     read_text(flight->delivery, "conversation_id", self->conversation, sizeof self->conversation);
+    if (jtext_find(flight->delivery, "sender", &sender) && jtext_type(sender) == JTEXT_OBJECT) {
+        read_text(sender, "principal", self->sender, sizeof self->sender);
+        read_text(sender, "name", self->sender_name, sizeof self->sender_name);
+    }
     if (jtext_find(flight->delivery, "attempt", &number) && jtext_type(number) == JTEXT_NUMBER &&
         jtext_integer(number, &attempt) == 0 && attempt > 0 && attempt <= UINT32_MAX)
         self->attempt = (unsigned)attempt;
@@ -86,6 +90,16 @@ const char *tailgate_query_service(const struct tailgate_query *self)
 const char *tailgate_query_conversation(const struct tailgate_query *self)
 {
     return self->conversation;
+}
+
+const char *tailgate_query_sender(const struct tailgate_query *self)
+{
+    return self->sender;
+}
+
+const char *tailgate_query_sender_name(const struct tailgate_query *self)
+{
+    return self->sender_name;
 }
 
 unsigned tailgate_query_attempt(const struct tailgate_query *self)

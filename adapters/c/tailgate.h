@@ -69,6 +69,12 @@ TAILGATE_API const char *tailgate_error_text(int code);
 /* The library's version, "0.1.0"; static. */
 TAILGATE_API const char *tailgate_version(void);
 
+/* Whether `cert` and `server_cert` of an options struct can be used: TAILGATE_OK, or
+ * TAILGATE_INVALID and why in RET_WHY of ROOM bytes (300 are enough), a sentence without full stop
+ * that names the file. */
+TAILGATE_API int tailgate_certificates_check(const char *cert, const char *server_cert,
+                                             char *ret_why, size_t room);
+
 /* --- the thread --- */
 
 /* The library's thread. Every worker, client and observer has one of its own unless it is given
@@ -138,7 +144,10 @@ struct tailgate_worker_options {
     unsigned slots;      /* queries that it has at once, 1 to 1000; 0: 1 */
     unsigned interval_ms; /* between heartbeats, ours and the gateway's, 100 to 60000; 0: 2500.
                            * Three that are missed end the connection */
-    bool later;           /* do not register before tailgate_worker_join() */
+    const char *cert;     /* our certificate's file, with FILE_secret beside it, for a gateway that
+                           * wants a key (CURVE); read once. NULL: none */
+    const char *server_cert;    /* the gateway's public certificate; goes with cert */
+    bool later;                 /* do not register before tailgate_worker_join() */
     struct tailgate_loop *loop; /* NULL: a thread of its own; else borrowed until it is destroyed */
     /* Called in the library's thread with every event but QUERY. It must not block, and must
      * neither stop nor destroy anything. NULL: tailgate_worker_next() gives these events, too. */
@@ -147,7 +156,8 @@ struct tailgate_worker_options {
 };
 
 /* Makes a worker and returns at once: it connects and registers in the background. TAILGATE_INVALID
- * when an option is out of its range or the endpoint is neither ipc:// nor tcp://. */
+ * when an option is out of its range, the endpoint is neither ipc:// nor tcp://, or a certificate
+ * cannot be used (tailgate_certificates_check() says why). */
 TAILGATE_API int tailgate_worker_new(const struct tailgate_worker_options *options,
                                      struct tailgate_worker **ret_worker);
 /* tailgate_worker_stop() without waiting, and frees it. A query that is not destroyed yet may be
@@ -202,6 +212,11 @@ TAILGATE_API const char *tailgate_query_service(const struct tailgate_query *sel
 TAILGATE_API const char *tailgate_query_conversation(const struct tailgate_query *self);
 TAILGATE_API unsigned tailgate_query_attempt(const struct tailgate_query *self);
 TAILGATE_API int64_t tailgate_query_deadline(const struct tailgate_query *self);
+/* Who asks, where the gateway has verified that: "key:<fingerprint>" or "uid:<number>", and the
+ * name that the gateway's list has for the key; "" when it has not. What they ask, the rest of the
+ * query, nobody has verified. */
+TAILGATE_API const char *tailgate_query_sender(const struct tailgate_query *self);
+TAILGATE_API const char *tailgate_query_sender_name(const struct tailgate_query *self);
 /* The token of this attempt, by which the gateway knows the answer. */
 TAILGATE_API const char *tailgate_query_token(const struct tailgate_query *self);
 /* True when its attempt is over (event GIVEN_UP): the work may be ended. */
@@ -233,7 +248,8 @@ struct tailgate_reply;
 
 /* Zero everything that is not to be said. Copied. */
 struct tailgate_client_options {
-    const char *endpoint; /* as a worker's; must be given */
+    const char *endpoint;           /* as a worker's; must be given */
+    const char *cert, *server_cert; /* as a worker's */
     struct tailgate_loop *loop;
     /* As a worker's, with READY, LOST, ABSENT, REFUSED and ODD. */
     void (*notice)(void *context, const struct tailgate_event *event);
@@ -305,6 +321,7 @@ struct tailgate_observer;
 /* Zero everything that is not to be said, but `after`. Copied. */
 struct tailgate_observer_options {
     const char *endpoint; /* of the events: "ipc:///path/bridge.db-gate/events"; must be given */
+    const char *cert, *server_cert; /* as a worker's; for both endpoints */
     const char *gate; /* the gate's, from which missed rows are replayed. NULL: gaps are only told
                        * (LOST), and after and since cannot be said */
     const char *const *kinds; /* COUNT kinds of events, "query" …; count 0: all */

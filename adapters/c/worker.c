@@ -277,6 +277,7 @@ static void make_link(struct tailgate_worker *self, const struct tailgate_worker
 {
     struct link_setup setup = {.context = loop_context(self->loop),
                                .endpoint = self->endpoint,
+                               .curve = &self->curve,
                                .service = self->service,
                                .options = {.slots = (uint32_t)self->slots,
                                            .heartbeats = true,
@@ -309,7 +310,10 @@ int tailgate_worker_new(const struct tailgate_worker_options *options,
                         struct tailgate_worker **ret_worker)
 {
     struct tailgate_loop *loop = options->loop;
+    struct curve_client curve;
     int code = check(options) ? TAILGATE_OK : TAILGATE_INVALID;
+    if (code == TAILGATE_OK && !check_certs(options->cert, options->server_cert, &curve))
+        code = TAILGATE_INVALID;
     if (code == TAILGATE_OK && !loop)
         code = tailgate_loop_new(&loop);
     if (code != TAILGATE_OK)
@@ -322,6 +326,8 @@ int tailgate_worker_new(const struct tailgate_worker_options *options,
         free(self);
         return TAILGATE_NO_RESOURCES;
     }
+    self->curve = curve;
+    explicit_bzero(&curve, sizeof curve);
     self->loop = loop;
     self->own_loop = !options->loop;
     pthread_mutex_init(&self->lock, NULL);
@@ -356,6 +362,7 @@ void worker_release(struct tailgate_worker *self)
     close(self->bell);
     pthread_cond_destroy(&self->news);
     pthread_mutex_destroy(&self->lock);
+    explicit_bzero(&self->curve, sizeof self->curve);
     free(self->endpoint);
     free(self->service);
     free(self);

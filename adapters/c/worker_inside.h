@@ -33,6 +33,7 @@ struct tailgate_worker {
     int bell;
     bool ringing;
 
+    struct curve_client curve; /* without a server key: none */
     char *endpoint, *service;
     size_t slots;
     void (*notice)(void *context, const struct tailgate_event *event);
@@ -56,7 +57,7 @@ struct tailgate_query {
     struct tailgate_worker *worker;
     struct flight *flight; /* owned once it has ended; until then it is in the worker's flights */
     char token[LINK_TOKEN_MAX + 1];
-    char service[256], conversation[256];
+    char service[256], conversation[256], sender[256], sender_name[256];
     unsigned attempt;
     char *question; /* made when it is asked for */
     size_t question_size;

@@ -3,10 +3,18 @@
 /// <reference types="node" />
 import type { EventEmitter } from "node:events";
 
+/** For a gateway that wants a key (CURVE); both, or none. */
+export interface Certificates {
+  /** The file of our certificate, with its secret half beside it (`<cert>_secret`). */
+  cert?: string;
+  /** The gateway's public certificate. */
+  serverCert?: string;
+}
+
 /** Where the gate is: exactly one of both. */
-export type Place =
+export type Place = Certificates & (
   | { /** ipc://… or tcp://… */ endpoint: string; db?: undefined }
-  | { /** The database file that the gateway serves; it need not be there yet. */ db: string; endpoint?: undefined };
+  | { /** The database file that the gateway serves; it need not be there yet. */ db: string; endpoint?: undefined });
 
 // ── workers ──
 
@@ -20,6 +28,15 @@ export type WorkerOptions = Place & {
   interval?: number;
 };
 
+/** Who asks, as the gateway has verified it; what they ask, nobody has. */
+export interface Sender {
+  /** `key:<fingerprint>`, or `uid:<number>` behind a unix socket. */
+  readonly principal: string;
+  /** That the gateway's list has for the key. */
+  readonly name: string | null;
+  readonly content: "unverified";
+}
+
 /** One query, as a handler gets it. */
 export interface Query {
   /** As the asker wrote it; text unless he wrote something else. */
@@ -28,6 +45,8 @@ export interface Query {
   readonly service: string;
   readonly messageId: number;
   readonly conversationId: string;
+  /** Who asks, where the gateway has verified that. */
+  readonly sender: Sender | null;
   /** 1, and one more for each attempt that failed. */
   readonly attempt: number;
   /** When this attempt ends, unless parts of an answer put that off. */
@@ -159,10 +178,10 @@ export type EventKind =
 export type Positions = { query?: number; response?: number; message?: number };
 
 /** Where the events and the gate are: what repairs a loss comes through the gate. */
-export type ObservedPlace =
+export type ObservedPlace = Certificates & (
   | { /** Of the events: ipc://… or tcp://… */ endpoint: string; gate: string; db?: undefined }
   | { /** The database file that the gateway serves; it need not be there yet. */ db: string; endpoint?: undefined;
-      gate?: undefined };
+      gate?: undefined });
 
 export interface ObserveOptions {
   /** All kinds by default. */

@@ -38,7 +38,8 @@ static int make_pipe(int *ret_read, int *ret_write, int *ours)
     return fcntl(*ours, F_SETFL, O_NONBLOCK) == 0 ? 0 : -errno;
 }
 
-static int spawn(char *const *command, const int theirs[3], pid_t *ret_pid)
+static int spawn(char *const *command, char *const *environment, const int theirs[3],
+                 pid_t *ret_pid)
 {
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
@@ -67,7 +68,8 @@ static int spawn(char *const *command, const int theirs[3], pid_t *ret_pid)
     if (code == 0)
         code = posix_spawnattr_setsigmask(&attributes, &none);
     if (code == 0)
-        code = posix_spawnp(ret_pid, command[0], &files, &attributes, command, environ);
+        code = posix_spawnp(ret_pid, command[0], &files, &attributes, command,
+                            environment ? environment : environ);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&files);
     return -code;
@@ -103,7 +105,7 @@ int child_find(const char *program)
     return result;
 }
 
-int child_start(struct child *self, char *const *command)
+int child_start(struct child *self, char *const *command, char *const *environment)
 {
     struct child child = {0, -1, -1, -1};
     int theirs[3] = {-1, -1, -1};
@@ -113,7 +115,7 @@ int child_start(struct child *self, char *const *command)
     if (code == 0)
         code = make_pipe(&child.errors, &theirs[2], &child.errors);
     if (code == 0)
-        code = spawn(command, theirs, &child.pid);
+        code = spawn(command, environment, theirs, &child.pid);
     for (int i = 0; i < 3; i++)
         child_close_end(&theirs[i]);
     if (code != 0) {

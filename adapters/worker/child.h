@@ -18,9 +18,9 @@ struct child {
  * certain. */
 int child_find(const char *program);
 /* Starts COMMAND (looked up in PATH, never by a shell) with default signal handling and no
- * descriptor but the three. Returns 0, or -errno: -ENOENT, -EACCES, -ENOEXEC when it is not a
- * program. */
-int child_start(struct child *self, char *const *command);
+ * descriptor but the three. ENVIRONMENT: NULL for our own. Returns 0, or -errno: -ENOENT, -EACCES,
+ * -ENOEXEC when it is not a program. */
+int child_start(struct child *self, char *const *command, char *const *environment);
 /* Signals the whole process group. */
 void child_signal(const struct child *self, int number);
 /* True when the child has ended: then what is left of its group is killed, the child is reaped (no

@@ -62,7 +62,7 @@ static int wait_ms(int64_t due_us, int64_t now_us)
 /* Collects what to poll and waits. Returns 0 or -errno. */
 static int wait_for(struct crew *self, int signals)
 {
-    int64_t due_us = INT64_MAX;
+    int64_t due_us = log_due();
     size_t items = 1;
     self->item[0] = (struct pollfd){.fd = signals, .events = POLLIN};
     for (size_t i = 0; i < self->count; i++) {
@@ -111,6 +111,7 @@ int crew_run(struct worker *const *worker, size_t count, int signals)
         self.children = false;
         if (self.item[0].revents != 0)
             read_signals(&self, signals, now_us);
+        log_run(now_us);
         for (size_t i = 0; code == 0 && i < count; i++) {
             if (self.children || ready(&self, i) || worker_due(worker[i]) <= now_us)
                 worker_run(worker[i], now_us);

@@ -44,7 +44,7 @@ void dialog_done(struct dialog *self)
 
 int dialog_start(struct dialog *self, char *const *command)
 {
-    int code = child_start(&self->child, command);
+    int code = child_start(&self->child, command, NULL);
     if (code == 0)
         self->phase = DIALOG_RUNNING;
     return code;

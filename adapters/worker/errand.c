@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "adapters/worker/environment.h"
 #include "proto/jtext.h"
 #include "proto/limits.h"
 #include "proto/space.h"
@@ -37,6 +38,7 @@ struct errand *errand_new(struct span token, struct span query)
     self->end = -1;
     buffer_add(&self->token, token);
     add_question(&self->input, query);
+    self->environment = environment_new(query);
     lines_init(&self->said, SAID_SIZE);
     return self;
 }
@@ -49,6 +51,7 @@ void errand_destroy(struct errand **self)
         return;
     errand_kill(errand);
     buffer_done(&errand->token);
+    environment_free(&errand->environment);
     buffer_done(&errand->input);
     buffer_done(&errand->output);
     lines_done(&errand->said);
@@ -106,9 +109,10 @@ static void feed(struct errand *self)
 int errand_start(struct errand *self, char *const *command, const struct errand_limits *limits,
                  int epoll)
 {
-    int code = child_start(&self->child, command);
+    int code = child_start(&self->child, command, self->environment);
     if (code != 0)
         return code;
+    environment_free(&self->environment);
     set_limits(limits, self->child.pid);
     self->end = pidfd_open(self->child.pid, 0);
     code = self->end >= 0 ? watch(self, epoll, ERRAND_END, self->end) : -errno;

@@ -1,5 +1,6 @@
 /* One query and the child process that is started for it: its question on the child's stdin, which
- * is then closed; what it writes on stdout until it ends with status 0 is the answer.
+ * is then closed, and who asks in its environment (environment.h); what it writes on stdout until
+ * it ends with status 0 is the answer.
  *
  * The answer is complete when the child has ended, not when its stdout is closed: a process that it
  * has left behind may hold that open for ever. What is left of its group is killed then. */
@@ -29,6 +30,7 @@ struct errand {
     int end; /* pidfd; -1: none */
     struct errand_watched watched[ERRAND_SOURCES];
     struct buffer token;
+    char **environment;  /* for it, until it is started */
     struct buffer input; /* for its stdin */
     size_t sent;         /* bytes of INPUT that are written */
     struct buffer output;

@@ -1,14 +1,11 @@
 /* tailgate-work: the helper executable behind `tailgate work`. It comes through the gate like
  * anyone else; a program that crashes here is never beside the database. */
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "adapters/bridge/place.h"
+#include "adapters/host/child.h"
 #include "adapters/host/clock.h"
 #include "adapters/worker/crew.h"
 #include "adapters/worker/options.h"
@@ -16,20 +13,6 @@
 #include "gateway/cli.h"
 #include "gateway/log.h"
 #include "proto/limits.h"
-
-#define PARENT "TAILGATE_PARENT" /* the process id of the gateway that has started us */
-
-static int set_log(const struct options *options)
-{
-    enum log_level level = LOG_INFO;
-    enum log_format format = LOG_HUMAN;
-    if (options->log_level && log_level_parse(options->log_level, &level) != 0)
-        return cli_fail(OPTIONS_COMMAND, CLI_USAGE, "--log-level: error, warn, info or debug");
-    if (options->log_format && log_format_parse(options->log_format, &format) != 0)
-        return cli_fail(OPTIONS_COMMAND, CLI_USAGE, "--log-format: human or json");
-    log_setup(level, format, OPTIONS_COMMAND);
-    return -1;
-}
 
 /* The gate of the bridge DB. The default endpoint is bound by every gateway whose folder allows it,
  * so it is right before the gateway runs and after it was started anew; the lock file helps where
@@ -86,6 +69,8 @@ static struct worker *make_worker(const struct options *options, const char *nam
 {
     const struct worker_setup setup = {
         .gate = {.endpoint = endpoint,
+                 .cert = options->cert,
+                 .server_cert = options->server_cert,
                  .service = options->service,
                  .name = name,
                  .adapter = options->adapter->name,
@@ -155,31 +140,6 @@ static int work(const struct options *options, const char *endpoint)
     return code;
 }
 
-/* A gateway that has started us (--work) is our parent, and says so: then we end with it, however
- * it ends. What we start does not hear of that. */
-static void end_with_gateway(void)
-{
-    const char *parent = getenv(PARENT);
-    if (!parent)
-        return;
-    long pid = strtol(parent, NULL, 10);
-    unsetenv(PARENT);
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != pid) /* it has ended already, and nobody would tell us */
-        exit(CLI_OK);
-}
-
-/* A pipe or socket that landed on descriptor 0, 1 or 2 would be taken for a standard one. */
-static void hold_standard_descriptors(void)
-{
-    int descriptor;
-    do
-        descriptor = open("/dev/null", O_RDWR);
-    while (descriptor >= 0 && descriptor <= 2);
-    if (descriptor > 2)
-        close(descriptor);
-}
-
 int main(int argc, char **argv)
 {
     struct options options = {
@@ -189,15 +149,16 @@ int main(int argc, char **argv)
         .heartbeat_us = INT64_C(2500000),
         .program = {.session = "conversation", .silence_us = INT64_C(600000000)}};
     char endpoint[PATH_MAX + 8];
-    end_with_gateway();
-    hold_standard_descriptors();
+    if (!child_end_with_parent()) /* the gateway that has started us (--work) */
+        return CLI_OK;
+    child_hold_standard();
     int code = options_parse(&options, argc, argv);
     if (code < 0 && options.list) {
         options_list(options.json);
         return CLI_OK;
     }
     if (code < 0)
-        code = set_log(&options);
+        code = log_options(OPTIONS_COMMAND, OPTIONS_COMMAND, options.log_level, options.log_format);
     if (code >= 0)
         return code;
     if (options.gate)

@@ -2,8 +2,10 @@
 
 #include <stdio.h>
 
+#include "adapters/c/tailgate.h"
 #include "adapters/zmq/endpoint.h"
 #include "gateway/cli.h"
+#include "gateway/log.h"
 #include "proto/limits.h"
 #include "proto/utf8.h"
 
@@ -21,7 +23,8 @@ static const struct cli_command page = {
         "stderr goes to the log. When it ends, the query it had is reported as failed (the gateway "
         "tries again) and CMD is started anew. No shell is involved.\n"
         "A program that cannot stay is started for each query with --per-query: the question is "
-        "on its stdin, what it writes until it ends is the answer.\n"
+        "on its stdin, who asks in TAILGATE_SENDER where the gateway has verified that, what it "
+        "writes until it ends is the answer.\n"
         "Programs that are reached in another way have an adapter: `tailgate work --list` explains "
         "them, tailgate-work(1) has an example for each.\n"
         "A query has until its delivery.deadline: then CMD and all it has started is ended, and "
@@ -152,6 +155,19 @@ static bool plain(const char *text, size_t limit)
     return size > 0 && size <= limit && utf8_valid(span_of(text, size));
 }
 
+static int check_certificates(const struct options *options)
+{
+    char why[300];
+    if (!options->cert != !options->server_cert)
+        return cli_fail(OPTIONS_COMMAND, CLI_USAGE,
+                        "--cert and --server-cert go together: --%s is missing",
+                        options->cert ? "server-cert" : "cert");
+    if (tailgate_certificates_check(options->cert, options->server_cert, why, sizeof why) !=
+        TAILGATE_OK)
+        return cli_fail(OPTIONS_COMMAND, CLI_FAILED, "%s", why);
+    return -1;
+}
+
 static int check_worker(const struct options *options)
 {
     if ((options->db != NULL) == (options->gate != NULL))
@@ -194,6 +210,10 @@ int options_parse(struct options *ret_options, int argc, char **argv)
         {"db", 'd', CLI_TEXT, &options->db, "FILE", "the bridge whose gateway to work for", 0, 0},
         {"gate", 'g', CLI_TEXT, &options->gate, "ENDPOINT",
          "the gate itself: ipc://PATH or tcp://HOST:PORT", 0, 0},
+        {"cert", 0, CLI_TEXT, &options->cert, "FILE",
+         "our certificate (FILE_secret beside it), where the gateway wants a key", 0, 0},
+        {"server-cert", 0, CLI_TEXT, &options->server_cert, "FILE",
+         "with --cert: the gateway's public certificate", 0, 0},
         {"service", 's', CLI_TEXT, &options->service, "NAME",
          "answer queries of this service only (default *: of all)", 0, 0},
         {"name", 'n', CLI_TEXT, &options->name, "NAME",
@@ -207,7 +227,7 @@ int options_parse(struct options *ret_options, int argc, char **argv)
         {"heartbeat", 0, CLI_SECONDS, &options->heartbeat_us, "TIME",
          "between heartbeats, ours and the gateway's; 3 missed end the link (default 2.5s)", 100000,
          60000000},
-        {"log-format", 0, CLI_TEXT, &options->log_format, "human|json", "how log lines look", 0, 0},
+        {"log-format", 0, CLI_TEXT, &options->log_format, LOG_FORMATS, LOG_FORMATS_HELP, 0, 0},
         {"log-level", 0, CLI_TEXT, &options->log_level, "LEVEL",
          "error, warn, info or debug (default info)", 0, 0},
         {"list", 0, CLI_FLAG, &options->list, NULL, "explain the adapters and their options", 0, 0},
@@ -215,13 +235,13 @@ int options_parse(struct options *ret_options, int argc, char **argv)
     };
     const struct adapter_setup before = options->program;
     int first = argc, code;
-    add_adapters(table, 12, &targets, &options->program);
+    add_adapters(table, 14, &targets, &options->program);
     code = cli_parse(&page, table, argc, argv, &first);
     options->program.command = argv + first;
     if (code >= 0 || options->list)
         return code;
-    if ((code = check_worker(options)) < 0 && (code = choose(options, &targets)) < 0 &&
-        (code = check_further(options, &before)) < 0)
+    if ((code = check_worker(options)) < 0 && (code = check_certificates(options)) < 0 &&
+        (code = choose(options, &targets)) < 0 && (code = check_further(options, &before)) < 0)
         code = check_adapter(options);
     return code;
 }

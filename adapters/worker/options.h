@@ -10,8 +10,9 @@
 
 /* Borrowed from the command line. */
 struct options {
-    const char *db, *gate;      /* one of them is NULL */
-    const char *service, *name; /* name NULL: not said */
+    const char *db, *gate;          /* one of them is NULL */
+    const char *cert, *server_cert; /* NULL: not said */
+    const char *service, *name;     /* name NULL: not said */
     const char *log_format, *log_level;
     int64_t slots, count, time_limit_us, heartbeat_us;
     bool list, json;

@@ -10,9 +10,9 @@
 #include <unistd.h>
 #include <zmq.h>
 
-#define HANDSHAKE_MS 5000  /* a peer that does not finish its handshake is cut off */
-#define LINK_BEAT_MS 10000 /* ZMTP heartbeats on tcp: a dead link is closed, no more than that */
-#define LINK_TIMEOUT_MS 30000
+#define HANDSHAKE_MS 5000 /* a peer that does not finish its handshake is cut off */
+#define KEEPALIVE_S 10    /* tcp's own, and so often until a dead link is closed: */
+#define KEEPALIVE_TRIES 3
 #define LINGER_MS 500
 
 /* An IPv6 socket turns an IPv4 address into ::ffff:127.0.0.1, and of an interface takes the IPv6
@@ -42,8 +42,13 @@ void *bind_open(void *context, int type, const char *endpoint, int64_t largest)
     bind_set(socket, ZMQ_RCVHWM, BIND_HWM);
     bind_set(socket, ZMQ_LINGER, LINGER_MS);
     bind_set(socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
-    bind_set(socket, ZMQ_HEARTBEAT_IVL, LINK_BEAT_MS);
-    bind_set(socket, ZMQ_HEARTBEAT_TIMEOUT, LINK_TIMEOUT_MS);
+    /* No ZMTP heartbeats: libzmq 4.3.4 aborts when one is due for a connection that has closed
+     * while its queue was full (zeromq/libzmq#4364). */
+    bind_set(socket, ZMQ_TCP_KEEPALIVE, 1);
+    bind_set(socket, ZMQ_TCP_KEEPALIVE_IDLE, KEEPALIVE_S);
+    bind_set(socket, ZMQ_TCP_KEEPALIVE_INTVL, KEEPALIVE_S);
+    bind_set(socket, ZMQ_TCP_KEEPALIVE_CNT, KEEPALIVE_TRIES);
+    bind_set(socket, ZMQ_TCP_MAXRT, KEEPALIVE_S * KEEPALIVE_TRIES * 1000);
     bind_set(socket, ZMQ_BACKLOG, 1024);
     bind_set(socket, ZMQ_IPV6, wants_ipv6(endpoint));
     return socket;

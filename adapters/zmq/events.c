@@ -19,6 +19,7 @@
 struct door {
     void *socket;                /* the XPUB */
     struct observers *observers; /* its connections */
+    bool curve;                  /* its peers are known by their keys */
     int behind;                  /* turns in a row in which not all was read */
     char endpoint[BIND_ENDPOINT_SIZE];
 };
@@ -78,7 +79,8 @@ int events_welcome(struct events *self, struct span frame)
     return result;
 }
 
-int events_bind(struct events *self, const char *endpoint, bool group)
+/* SECRET_KEY: NULL for an endpoint without CURVE. */
+static int bind_door(struct events *self, const char *endpoint, bool group, const char *secret_key)
 {
     struct door *door = &self->door[self->doors];
     int error;
@@ -90,8 +92,11 @@ int events_bind(struct events *self, const char *endpoint, bool group)
     door->socket = bind_open(self->context, ZMQ_XPUB, endpoint, MESSAGE_MAX);
     if (!door->socket)
         return -errno;
-    door->observers = observers_new(self->context, door->socket);
+    door->curve = secret_key != NULL;
+    door->observers = observers_new(self->context, door->socket, door->curve);
     error = door->observers ? set_welcome(self, door) : -errno;
+    if (!error && secret_key)
+        error = curve_server_apply(door->socket, secret_key, CURVE_DOMAIN_EVENTS);
     if (!error)
         error = bind_socket(door->socket, endpoint, group, door->endpoint);
     if (error) {
@@ -101,6 +106,28 @@ int events_bind(struct events *self, const char *endpoint, bool group)
     }
     doorkeeper_keep(self->keeper, door->endpoint);
     return (int)self->doors++;
+}
+
+int events_bind(struct events *self, const char *endpoint, bool group)
+{
+    return bind_door(self, endpoint, group, NULL);
+}
+
+int events_bind_curve(struct events *self, const char *endpoint, const char *secret_key)
+{
+    return bind_door(self, endpoint, false, secret_key);
+}
+
+bool events_is_curve(const struct events *self, size_t door)
+{
+    return self->door[door].curve;
+}
+
+void events_cut_keys(struct events *self, curve_allowed_fn *allowed, void *context)
+{
+    for (size_t i = 0; i < self->doors; i++)
+        if (self->door[i].curve)
+            observers_cut_keys(self->door[i].observers, self->door[i].endpoint, allowed, context);
 }
 
 size_t events_doors(const struct events *self)
@@ -201,18 +228,24 @@ uint64_t events_cut(const struct events *self)
     return count;
 }
 
+int events_pass(struct events *self, const struct span *frame, size_t count)
+{
+    int result = 0;
+
+    for (size_t i = 0; i < self->doors; i++) {
+        bool heard = observers_subscriptions(self->door[i].observers) > 0;
+        int error = heard ? frameset_send(self->door[i].socket, frame, count) : 0;
+        if (error)
+            result = error;
+    }
+    return result;
+}
+
 int events_publish(struct events *self, struct span topic, uint64_t seq, struct span json)
 {
     char number[21];
     int size = snprintf(number, sizeof number, "%llu", (unsigned long long)seq);
     const struct span frame[] = {topic, span_of(number, (size_t)size), json};
-    int result = 0;
 
-    for (size_t i = 0; i < self->doors; i++) {
-        bool heard = observers_subscriptions(self->door[i].observers) > 0;
-        int error = heard ? frameset_send(self->door[i].socket, frame, 3) : 0;
-        if (error)
-            result = error;
-    }
-    return result;
+    return events_pass(self, frame, 3);
 }

@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "adapters/zmq/curve.h"
 #include "proto/span.h"
 #include "proto/topic.h"
 
@@ -23,6 +24,11 @@ struct events *events_new(void *context);
 void events_destroy(struct events **self, int linger_ms);
 /* Binds one more endpoint. Returns its index or -errno, as gate_bind(). */
 int events_bind(struct events *self, const char *endpoint, bool group);
+/* The same for CURVE, as gate_bind_curve(). */
+int events_bind_curve(struct events *self, const char *endpoint, const char *secret_key);
+bool events_is_curve(const struct events *self, size_t door);
+/* Cuts the connections of CURVE endpoints whose keys are not ALLOWED (observers.h). */
+void events_cut_keys(struct events *self, curve_allowed_fn *allowed, void *context);
 /* The number of endpoints; of one its socket and its monitor's (to poll; owned by the events), and
  * itself as bound. */
 size_t events_doors(const struct events *self);
@@ -48,6 +54,9 @@ bool events_over_tcp(const struct events *self);
 bool events_wanted(const struct events *self, enum topic_kind kind);
 /* Connections that were cut, because they had subscribed to too much or spoke otherwise. */
 uint64_t events_cut(const struct events *self);
+/* Sends the frames of an event, or of a welcome, that somebody else has made, as they are. Returns
+ * 0 or the last -errno. */
+int events_pass(struct events *self, const struct span *frame, size_t count);
 /* Sends one event to all who want it. Returns 0 or the last -errno. */
 int events_publish(struct events *self, struct span topic, uint64_t seq, struct span json);
 

@@ -55,22 +55,31 @@ static enum link_monitor_event translate(uint16_t number)
 
 /* One event is two frames: a number with a value (6 bytes), and the endpoint. Returns false when
  * none waits. */
-static bool receive(void *events, enum link_monitor_event *ret_event)
+static bool receive(struct link_monitor *self, enum link_monitor_event *ret_event)
 {
-    uint16_t number = 0;
+    unsigned char head[6] = {0};
+    uint16_t number;
+    uint32_t value;
     int more = 1;
     for (int frame = 0; more; frame++) {
         zmq_msg_t part;
         zmq_msg_init(&part);
-        if (zmq_msg_recv(&part, events, ZMQ_DONTWAIT) < 0) {
+        if (zmq_msg_recv(&part, self->events, ZMQ_DONTWAIT) < 0) {
             zmq_msg_close(&part);
             return false;
         }
-        if (frame == 0 && zmq_msg_size(&part) >= sizeof number)
-            memcpy(&number, zmq_msg_data(&part), sizeof number);
+        if (frame == 0 && zmq_msg_size(&part) >= sizeof head)
+            memcpy(head, zmq_msg_data(&part), sizeof head);
         more = zmq_msg_more(&part);
         zmq_msg_close(&part);
     }
+    memcpy(&number, head, sizeof number);
+    memcpy(&value, head + sizeof number, sizeof value);
+    if (number == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
+        self->refusal = LINK_MONITOR_KEY;
+    else if (number == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL)
+        self->refusal = value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH ? LINK_MONITOR_SECURITY
+                                                                            : LINK_MONITOR_STRANGE;
     *ret_event = translate(number);
     return true;
 }
@@ -78,7 +87,7 @@ static bool receive(void *events, enum link_monitor_event *ret_event)
 enum link_monitor_event link_monitor_next(struct link_monitor *self)
 {
     enum link_monitor_event event = LINK_MONITOR_NONE;
-    while (event == LINK_MONITOR_NONE && self->events && receive(self->events, &event))
+    while (event == LINK_MONITOR_NONE && self->events && receive(self, &event))
         continue;
     return event;
 }

@@ -11,9 +11,16 @@ enum link_monitor_event {
     LINK_MONITOR_REFUSED /* the peer is there and does not let us in, or speaks something else */
 };
 
+enum link_monitor_refusal {
+    LINK_MONITOR_STRANGE, /* it speaks something else */
+    LINK_MONITOR_KEY,     /* it does not let our key in (ZAP, RFC 27) */
+    LINK_MONITOR_SECURITY /* one side wants CURVE, the other does not */
+};
+
 struct link_monitor {
-    void *watched; /* the socket; NULL: closed */
-    void *events;  /* our end of the monitor, to poll for ZMQ_POLLIN */
+    void *watched;                     /* the socket; NULL: closed */
+    void *events;                      /* our end of the monitor, to poll for ZMQ_POLLIN */
+    enum link_monitor_refusal refusal; /* of the last LINK_MONITOR_REFUSED */
 };
 
 /* Starts watching SOCKET of CONTEXT; call it before zmq_connect(). Returns 0 or -errno. */

@@ -2,12 +2,17 @@
 
 #include <stdlib.h>
 
+#include "adapters/zmq/doorkeeper.h"
 #include "adapters/zmq/monitor.h"
 #include "proto/buffer.h"
 
+#define YOUNG 6 /* calls of links_free_names(), one a second: a handshake has ended by then */
+
 struct link {
-    struct peer peer; /* the owner (K2); size 0: nobody was heard here */
-    bool open;        /* as the monitor says */
+    struct peer peer;                /* the owner (K2); size 0: nobody was heard here */
+    bool open;                       /* as the monitor says */
+    uint64_t since;                  /* that call of links_free_names() */
+    char key[CERT_FINGERPRINT_SIZE]; /* of a CURVE door: the fingerprint of its key */
 };
 
 struct links {
@@ -17,6 +22,9 @@ struct links {
     size_t room;
     struct peer *gone; /* overtaken ones, to be reported */
     size_t gone_count, gone_room;
+    uint64_t calls; /* of links_free_names() */
+    uint64_t freed; /* during which of these a peer with a routing id of its own has gone */
+    bool name_free; /* that was so, and not all who may wait for the name have been cut */
 };
 
 struct links *links_new(void *context, void *socket)
@@ -70,6 +78,12 @@ static void report(struct links *self, const struct peer *peer)
     self->gone[self->gone_count++] = *peer;
 }
 
+/* A routing id that ZeroMQ has chosen begins with a zero byte, and is nobody else's. */
+static bool is_named(const struct peer *peer)
+{
+    return peer->id[0] != 0;
+}
+
 static void read_monitor(struct links *self)
 {
     int descriptor;
@@ -79,9 +93,35 @@ static void read_monitor(struct links *self)
         struct link *link = link_at(self, descriptor);
 
         link->open = open;
-        if (link->peer.size)
+        link->since = self->calls;
+        if (link->peer.size) {
+            if (is_named(&link->peer)) {
+                self->name_free = true;
+                self->freed = self->calls;
+            }
             report(self, &link->peer);
+        }
         link->peer.size = 0;
+        link->key[0] = '\0';
+    }
+}
+
+void links_key(struct links *self, int descriptor, const char *fingerprint)
+{
+    struct link *link = link_at(self, descriptor);
+
+    if (link)
+        memcpy(link->key, fingerprint, sizeof link->key);
+}
+
+void links_cut_keys(struct links *self, const char *endpoint, curve_allowed_fn *allowed,
+                    void *context)
+{
+    read_monitor(self);
+    for (size_t i = 0; i < self->room; i++) {
+        const struct link *link = &self->link[i];
+        if (link->open && !(link->key[0] && allowed(context, link->key)))
+            doorkeeper_cut((int)i, endpoint);
     }
 }
 
@@ -101,6 +141,35 @@ bool links_heard(struct links *self, int descriptor, const struct peer *peer)
         report(self, &link->peer);
     link->peer = *peer;
     return true;
+}
+
+void links_free_names(struct links *self, const char *endpoint)
+{
+    read_monitor(self);
+    self->calls++;
+    if (!self->name_free)
+        return;
+    self->name_free = false;
+    for (size_t i = 0; i < self->room; i++) {
+        const struct link *link = &self->link[i];
+        if (!link->open || link->peer.size || link->since > self->freed)
+            continue;
+        if (self->calls - link->since <= YOUNG)
+            self->name_free = true; /* for a later call */
+        else
+            doorkeeper_cut((int)i, endpoint);
+    }
+}
+
+bool links_is_open(struct links *self, const struct peer *peer)
+{
+    if (!is_named(peer))
+        return true;
+    read_monitor(self);
+    for (size_t i = 0; i < self->room; i++)
+        if (self->link[i].open && peer_equal(&self->link[i].peer, peer))
+            return true;
+    return false;
 }
 
 bool links_overtaken(struct links *self, const struct peer *peer)

@@ -12,6 +12,7 @@
 #ifndef TAILGATE_ADAPTERS_ZMQ_LINKS_H
 #define TAILGATE_ADAPTERS_ZMQ_LINKS_H
 
+#include "adapters/zmq/curve.h"
 #include "proto/peer.h"
 
 struct links;
@@ -24,6 +25,21 @@ void links_destroy(struct links **self);
 void *links_socket(const struct links *self);
 /* PEER was heard on DESCRIPTOR. True when it is the first time on this connection. */
 bool links_heard(struct links *self, int descriptor, const struct peer *peer);
+/* The connection at DESCRIPTOR is that of the key with this FINGERPRINT ("": not known). */
+void links_key(struct links *self, int descriptor, const char *fingerprint);
+/* Of a CURVE door: cuts the connections whose keys are not ALLOWED (any more), and those of which
+ * nothing was heard yet: who may connects again. */
+void links_cut_keys(struct links *self, const char *endpoint, curve_allowed_fn *allowed,
+                    void *context);
+/* False: PEER has set its own routing id, and no connection is open on which it was heard. That id
+ * may be another one's by now, before links_closed() has said so. */
+bool links_is_open(struct links *self, const struct peer *peer);
+/* When a peer that had set its own routing id has gone: cuts the connections of which nothing was
+ * heard, and which were there by then. ROUTER does not hear the second one of a name, then or
+ * later; so it connects again. Those that are younger than a handshake may last are left for a
+ * later call: else, whoever comes and goes all the time would keep out the slow. Call it once a
+ * second. */
+void links_free_names(struct links *self, const char *endpoint);
 /* Takes PEER out of those that links_closed() will report: whoever had its name before is gone, and
  * that is told. True when it was among them. */
 bool links_overtaken(struct links *self, const struct peer *peer);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "adapters/zmq/bind.h"
+#include "adapters/zmq/curve.h"
 #include "adapters/zmq/doorkeeper.h"
 #include "adapters/zmq/monitor.h"
 #include "adapters/zmq/subscriptions.h"
@@ -14,18 +15,18 @@
 /* XPUB reads a connection's queue until it is empty, in the loop's thread. With one message in it,
  * ZeroMQ's thread has to be woken for each, and is slower than the reader. */
 #define QUEUED 1
+#define CREDENTIAL 1   /* what ZAP has said of a peer stands in its queue for good (libzmq 4.3) */
 #define RECEIVED 65536 /* bytes in the kernel */
-#define KEEPALIVE_S 10 /* tcp's own, and so often until a dead link is closed: */
-#define KEEPALIVE_TRIES 3
 
 struct link {
     struct subscriptions topics;
     size_t odd;  /* of its messages: no subscription, made twice, the end of none */
     size_t said; /* messages in that turn */
     uint64_t turn;
-    bool open;  /* as the monitor says */
-    bool heard; /* its messages have a descriptor (O5) */
-    bool cut;   /* nothing it says counts any more */
+    bool open;                       /* as the monitor says */
+    bool heard;                      /* its messages have a descriptor (O5) */
+    bool cut;                        /* nothing it says counts any more */
+    char key[CERT_FINGERPRINT_SIZE]; /* through a CURVE endpoint: the fingerprint of its key */
 };
 
 struct observers {
@@ -42,22 +43,14 @@ struct observers {
     uint64_t cut;
 };
 
-struct observers *observers_new(void *context, void *socket)
+struct observers *observers_new(void *context, void *socket, bool curve)
 {
     struct observers *self = memory_zero(1, sizeof *self);
 
     bind_set(socket, ZMQ_XPUB_NODROP, 0);
     bind_set(socket, ZMQ_XPUB_VERBOSER, 1);
-    bind_set(socket, ZMQ_RCVHWM, QUEUED);
+    bind_set(socket, ZMQ_RCVHWM, curve ? QUEUED + CREDENTIAL : QUEUED);
     bind_set(socket, ZMQ_RCVBUF, RECEIVED);
-    /* libzmq 4.3.4 aborts when a ZMTP heartbeat is due for a connection that has closed while its
-     * queue was full (zeromq/libzmq#4364), and here queues are full easily. */
-    bind_set(socket, ZMQ_HEARTBEAT_IVL, 0);
-    bind_set(socket, ZMQ_TCP_KEEPALIVE, 1);
-    bind_set(socket, ZMQ_TCP_KEEPALIVE_IDLE, KEEPALIVE_S);
-    bind_set(socket, ZMQ_TCP_KEEPALIVE_INTVL, KEEPALIVE_S);
-    bind_set(socket, ZMQ_TCP_KEEPALIVE_CNT, KEEPALIVE_TRIES);
-    bind_set(socket, ZMQ_TCP_MAXRT, KEEPALIVE_S * KEEPALIVE_TRIES * 1000);
     self->socket = socket;
     self->monitor = monitor_open(context, socket);
     if (!self->monitor)
@@ -233,6 +226,17 @@ static void cut_unheard(struct observers *self, const char *endpoint)
             cut(self, (int)i, endpoint);
 }
 
+void observers_cut_keys(struct observers *self, const char *endpoint, curve_allowed_fn *allowed,
+                        void *context)
+{
+    observers_drain(self);
+    for (size_t i = 0; i < self->room; i++) {
+        const struct link *link = &self->link[i];
+        if (link->open && !link->cut && !(link->key[0] && allowed(context, link->key)))
+            cut(self, (int)i, endpoint);
+    }
+}
+
 void observers_turn(struct observers *self)
 {
     self->turn++;
@@ -273,6 +277,8 @@ void observers_hear(struct observers *self, const zmq_msg_t *frame, const char *
     link = link_at(self, descriptor);
     if (!link->open || link->cut)
         return;
+    if (!link->heard)
+        curve_sender(frame, link->key);
     link->heard = true;
     link->said = link->turn == self->turn ? link->said + 1 : 1;
     link->turn = self->turn;

@@ -24,13 +24,14 @@
 
 #include <zmq.h>
 
+#include "adapters/zmq/curve.h"
 #include "proto/topic.h"
 
 struct observers;
 
-/* Those of SOCKET, an XPUB of CONTEXT that is not bound yet. Sets its options. NULL: errno says
- * why. */
-struct observers *observers_new(void *context, void *socket);
+/* Those of SOCKET, an XPUB of CONTEXT that is not bound yet, and that is to be a CURVE one or not.
+ * Sets its options. NULL: errno says why. */
+struct observers *observers_new(void *context, void *socket, bool curve);
 /* Before SOCKET is closed. NULL-safe. */
 void observers_destroy(struct observers **self);
 /* The monitor's socket, to poll (owned by the observers). */
@@ -43,6 +44,10 @@ void observers_turn(struct observers *self);
 void observers_hear(struct observers *self, const zmq_msg_t *frame, const char *endpoint);
 /* Cuts the connection that has said most in this turn. For when reading does not keep up. */
 void observers_cut_loudest(struct observers *self, const char *endpoint);
+/* Of a CURVE endpoint: cuts the connections whose keys are not ALLOWED (any more), and those of
+ * which nothing was heard: whose they are is not known, and who may connects again. */
+void observers_cut_keys(struct observers *self, const char *endpoint, curve_allowed_fn *allowed,
+                        void *context);
 /* Connections that are open, their subscriptions (without those longer than any topic), how many of
  * these can match a topic of KIND, and connections that were cut so far. */
 size_t observers_count(const struct observers *self);

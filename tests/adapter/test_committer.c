@@ -167,6 +167,7 @@ static void a_full_disk_is_told_and_commits_nothing_by_halves(void **state)
 
 static void what_one_row_spoils_the_others_do_not_suffer(void **state)
 {
+    struct committer_measures measures;
     struct job_list done;
     size_t refused = 0;
 
@@ -184,6 +185,9 @@ static void what_one_row_spoils_the_others_do_not_suffer(void **state)
     }
     assert_int_equal(refused, 1);
     assert_int_equal(store_number(REPLIES), 99);
+    committer_measure(committer, &measures);
+    assert_int_equal(measures.groups.sum, 99);
+    assert_true(measures.split <= 1); /* 0 when the seventh was alone anyway */
     job_list_clear(&done);
 }
 

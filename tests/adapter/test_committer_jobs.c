@@ -207,7 +207,7 @@ static void retirement_tells_how_much_it_was(void **state)
     file_run(&store_fixture.place,
              "INSERT INTO audit_log(action, timestamp) VALUES('query_dead', '2020-01-01T00:00:00'),"
              "('query_dead', '2020-01-01T00:00:00'), ('query_dead', '2020-01-01T00:00:00')");
-    job->retention = (struct store_retention){1, 1, 1, 1};
+    job->retention = (struct store_retention){1, 1, 1, 1, 1};
     job->limit = 2;
     job = run(job);
     assert_int_equal(job->error, BRIDGE_OK);

@@ -238,6 +238,7 @@ static void a_guest_who_reads_long_is_not_waited_for_at_each_commit(void **state
 {
     struct peer_process reader;
     struct committer_view view;
+    struct committer_measures measures;
     int64_t began_us, id = 0;
     uint64_t most;
 
@@ -254,6 +255,8 @@ static void a_guest_who_reads_long_is_not_waited_for_at_each_commit(void **state
     most = 3 + (uint64_t)((clock_mono_us() - began_us) / SECOND_US);
     assert_in_range(view.checkpoints, 1, most);
     assert_int_equal(view.checkpoints_partial, view.checkpoints);
+    committer_measure(committer, &measures);
+    assert_int_equal(measures.checkpoints[STORE_CHECKPOINT_BUSY], view.checkpoints);
     assert_true((uint64_t)id > most); /* else this shows nothing */
     peer_release(&reader);
     assert_int_equal(peer_wait(&reader), 0);

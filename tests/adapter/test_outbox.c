@@ -19,7 +19,8 @@ static size_t put(struct outbox *box, const char *token, const char *text)
     return outbox_put(box, span_str(token), span_str(text));
 }
 
-/* The tokens of what waits must be those of EXPECTED, one letter each. */
+/* The tokens of what waits must be those of EXPECTED, one letter each; the newest is named first.
+ */
 static void assert_waiting(const struct outbox *box, const char *expected)
 {
     struct span token[8];
@@ -27,9 +28,9 @@ static void assert_waiting(const struct outbox *box, const char *expected)
     assert_int_equal(count, strlen(expected));
     assert_int_equal(outbox_waiting(box), count);
     for (size_t i = 0; i < count; i++)
-        assert_true(span_equal(token[i], span_of(expected + i, 1)));
+        assert_true(span_equal(token[count - 1 - i], span_of(expected + i, 1)));
     assert_true(count == 0 ? outbox_first(box) == NULL
-                           : span_equal(outbox_first(box)->token, token[0]));
+                           : span_equal(outbox_first(box)->token, token[count - 1]));
 }
 
 static void hand_over(struct outbox *box, size_t count, int64_t now_us)

@@ -255,7 +255,7 @@ static void a_newer_schema_is_refused_and_left_alone(void **state)
     (void)state;
     struct place place = support_bridge(folder);
     assert_int_equal(open_store(&place), BRIDGE_OK);
-    const char *versions[] = {"4", "'x'", "0", "x'01'"};
+    const char *versions[] = {"6", "'x'", "0", "x'01'"};
     for (size_t i = 0; i < 4; i++) {
         char sql[200];
         snprintf(sql, sizeof sql,

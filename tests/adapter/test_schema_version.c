@@ -47,6 +47,32 @@
     "INSERT INTO tailgate_parked VALUES(3); INSERT INTO tailgate_ended VALUES(4);"                 \
     "INSERT INTO tailgate_made VALUES('conv_made', '9999-01-01T00:00:00', NULL);"
 
+/* What version 3 added to that. */
+#define VERSION_3                                                                                  \
+    VERSION_2                                                                                      \
+    "UPDATE tailgate_meta SET value = 3 WHERE key = 'schema_version';"                             \
+    "CREATE TABLE tailgate_client (conversation_id TEXT PRIMARY KEY, principal TEXT NOT NULL,"     \
+    " service TEXT NOT NULL, made_at TEXT NOT NULL) WITHOUT ROWID;"                                \
+    "CREATE INDEX tailgate_client_asks ON tailgate_client (principal, service, made_at);"          \
+    "CREATE TABLE tailgate_request (message_id INTEGER PRIMARY KEY, digest BLOB NOT NULL,"         \
+    " asked_at TEXT NOT NULL, reply_id INTEGER);"                                                  \
+    "CREATE INDEX tailgate_request_digest ON tailgate_request (digest);"                           \
+    "CREATE TABLE tailgate_ticket (ticket TEXT PRIMARY KEY, message_id INTEGER NOT NULL,"          \
+    " reply_id INTEGER, expires_at TEXT NOT NULL) WITHOUT ROWID;"                                  \
+    "CREATE INDEX tailgate_ticket_message ON tailgate_ticket (message_id);"                        \
+    "CREATE INDEX tailgate_ticket_over ON tailgate_ticket (expires_at);"                           \
+    "CREATE TABLE tailgate_blob (message_id INTEGER PRIMARY KEY, kept_at TEXT NOT NULL,"           \
+    " data BLOB NOT NULL);"                                                                        \
+    "INSERT INTO tailgate_blob VALUES(1, 'then', x'00');"
+
+/* What version 4 added to that. */
+#define VERSION_4                                                                                  \
+    VERSION_3                                                                                      \
+    "UPDATE tailgate_meta SET value = 4 WHERE key = 'schema_version';"                             \
+    "CREATE TABLE tailgate_sender (message_id INTEGER PRIMARY KEY, principal TEXT NOT NULL,"       \
+    " name TEXT, made_at TEXT NOT NULL);"                                                          \
+    "INSERT INTO tailgate_sender VALUES(1, 'uid:1', NULL, 'then');"
+
 static char folder[PATH_MAX];
 
 static int set_up(void **state)
@@ -95,7 +121,7 @@ static void a_file_of_version_1_is_migrated(void **state)
     assert_int_equal(schema_check_ours(db), BRIDGE_OK);
     db_close(&db);
     assert_int_equal(open_store(&place), BRIDGE_OK);
-    assert_int_equal(file_number(&place, VERSION), 3);
+    assert_int_equal(file_number(&place, VERSION), SCHEMA_VERSION);
     assert_int_equal(file_number(&place, "SELECT value = zeroblob(32) FROM tailgate_meta"
                                          " WHERE key = 'token_key'"),
                      1);
@@ -137,23 +163,23 @@ static char *ours_of(const struct place *place)
                " (SELECT conversation_id || expires_at || (last_id IS NULL) FROM tailgate_made)");
 }
 
-static void a_file_of_version_2_is_migrated_with_all_that_is_in_it(void **state)
+static void migrate_all(const char *older)
 {
-    (void)state;
     struct place place = support_bridge(folder);
     peer_run("send", place.db, CONVERSATION, "a", "a question", NULL);
-    file_run(&place, VERSION_2);
+    file_run(&place, older);
     char *bridge = bridge_of(&place), *ours = ours_of(&place);
     assert_non_null(ours);
     assert_int_equal(open_store(&place), BRIDGE_OK);
-    assert_int_equal(file_number(&place, VERSION), 3);
+    assert_int_equal(file_number(&place, VERSION), SCHEMA_VERSION);
     char *bridge_now = bridge_of(&place), *ours_now = ours_of(&place);
     assert_string_equal(bridge, bridge_now);
     assert_string_equal(ours, ours_now);
     assert_int_equal(file_number(&place, "SELECT count(*) FROM sqlite_schema WHERE type = 'table'"
                                          " AND name IN ('tailgate_client', 'tailgate_request',"
-                                         " 'tailgate_ticket', 'tailgate_blob')"),
-                     4);
+                                         " 'tailgate_ticket', 'tailgate_blob', 'tailgate_sender',"
+                                         " 'tailgate_idempotency')"),
+                     6);
     /* the same tables as in a new file */
     struct place new_place = support_place(folder, "new.db");
     peer_run("make", new_place.db, CONVERSATION, NULL);
@@ -168,6 +194,26 @@ static void a_file_of_version_2_is_migrated_with_all_that_is_in_it(void **state)
     free(ours_now);
     free(migrated);
     free(made);
+}
+
+static void a_file_of_version_2_is_migrated_with_all_that_is_in_it(void **state)
+{
+    (void)state;
+    migrate_all(VERSION_2);
+}
+
+static void a_file_of_version_3_is_migrated_with_all_that_is_in_it(void **state)
+{
+    (void)state;
+    migrate_all(VERSION_3);
+}
+
+static void a_file_of_version_4_is_migrated_with_all_that_is_in_it(void **state)
+{
+    (void)state;
+    migrate_all(VERSION_4);
+    struct place place = support_place(folder, "bridge.db");
+    assert_int_equal(file_number(&place, "SELECT count(*) FROM tailgate_sender"), 1);
 }
 
 static void a_migration_that_fails_leaves_version_2(void **state)
@@ -189,6 +235,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_file_of_version_1_is_migrated, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_migration_that_fails_leaves_version_1, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_file_of_version_2_is_migrated_with_all_that_is_in_it,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_file_of_version_3_is_migrated_with_all_that_is_in_it,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_file_of_version_4_is_migrated_with_all_that_is_in_it,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_migration_that_fails_leaves_version_2, set_up, tear_down),
     };

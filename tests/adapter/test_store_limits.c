@@ -89,9 +89,9 @@ static void checkpoints_keep_the_wal_small(void **state)
         assert_true(store_wal_frames(store_fixture.store) > 0);
         if (store_wal_frames(store_fixture.store) < 400)
             continue;
-        bool complete = false;
-        assert_int_equal(store_checkpoint(store_fixture.store, &complete), BRIDGE_OK);
-        assert_true(complete);
+        enum store_checkpointed how;
+        assert_int_equal(store_checkpoint(store_fixture.store, &how), BRIDGE_OK);
+        assert_int_equal(how, STORE_CHECKPOINT_COMPLETE);
         assert_int_equal(store_wal_frames(store_fixture.store), 0);
         checkpoints++;
     }
@@ -119,13 +119,13 @@ static void a_reader_makes_a_checkpoint_incomplete_and_nothing_worse(void **stat
     assert_true(peer_line(&peer, line, sizeof line));
     for (int64_t id = 2; id <= 20; id++)
         assert_int_equal(store_commit_one(id, "x"), STORE_COMMITTED);
-    bool complete = true;
-    assert_int_equal(store_checkpoint(store_fixture.store, &complete), BRIDGE_OK);
-    assert_false(complete);
+    enum store_checkpointed how;
+    assert_int_equal(store_checkpoint(store_fixture.store, &how), BRIDGE_OK);
+    assert_int_equal(how, STORE_CHECKPOINT_BUSY);
     assert_true(store_wal_frames(store_fixture.store) > 0);
     assert_int_equal(peer_wait(&peer), 0);
-    assert_int_equal(store_checkpoint(store_fixture.store, &complete), BRIDGE_OK);
-    assert_true(complete);
+    assert_int_equal(store_checkpoint(store_fixture.store, &how), BRIDGE_OK);
+    assert_int_equal(how, STORE_CHECKPOINT_COMPLETE);
 }
 
 static void rollback_journal_mode_is_left_as_it_is(void **state)
@@ -139,9 +139,9 @@ static void rollback_journal_mode_is_left_as_it_is(void **state)
     store_given(1);
     assert_int_equal(store_commit_one(1, "x"), STORE_COMMITTED);
     assert_int_equal(store_wal_frames(store_fixture.store), 0);
-    bool complete = false;
-    assert_int_equal(store_checkpoint(store_fixture.store, &complete), BRIDGE_OK);
-    assert_true(complete);
+    enum store_checkpointed how;
+    assert_int_equal(store_checkpoint(store_fixture.store, &how), BRIDGE_OK);
+    assert_int_equal(how, STORE_CHECKPOINT_COMPLETE);
     store_expect_text("PRAGMA journal_mode", "delete");
     /* a reader in the way of COMMIT: busy, and the group is still there to be tried again */
     store_given(1);

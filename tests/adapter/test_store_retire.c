@@ -18,7 +18,7 @@
 #define AHEAD "2031-01-01T00:00:00" /* years from now */
 #define DAY_US 86400000000LL
 
-static const struct store_retention week = {7 * 86400, 7 * 86400, 7 * 86400, 600};
+static const struct store_retention week = {7 * 86400, 7 * 86400, 7 * 86400, 600, 86400};
 
 static bool more; /* what the last call said */
 

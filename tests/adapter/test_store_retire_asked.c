@@ -18,7 +18,7 @@
 #define DAY_US (DAY_S * SECOND_US)
 #define BODY_WORD "SELECT value FROM tailgate_meta WHERE key = 'retire.bodies'"
 
-static const struct store_retention week = {7 * DAY_S, 7 * DAY_S, 7 * DAY_S, 600};
+static const struct store_retention week = {7 * DAY_S, 7 * DAY_S, 7 * DAY_S, 600, DAY_S};
 
 static bool more; /* what the last call said */
 
@@ -45,8 +45,29 @@ static void fill(const char *sql)
     "INSERT INTO tailgate_ticket(ticket, message_id, expires_at) VALUES('" name "', 1, '" at "');"
 #define REQUEST(id, at)                                                                            \
     "INSERT INTO tailgate_request(message_id, digest, asked_at) VALUES(" #id ", x'00', '" at "');"
+#define SENDERS "SELECT count(*) FROM tailgate_sender"
+#define SENDER(id, at)                                                                             \
+    "INSERT INTO tailgate_sender(message_id, principal, made_at) VALUES(" #id ", 'uid:1', '" at    \
+    "');"
 #define BLOB(id, at)                                                                               \
     "INSERT INTO tailgate_blob(message_id, kept_at, data) VALUES(" #id ", '" at "', x'00');"
+
+#define KEY(name, at)                                                                              \
+    "INSERT INTO tailgate_idempotency VALUES('c', 'a', '" name "', x'00', 1, 'q', '" at "');"
+
+static void keys_go_after_their_time(void **state)
+{
+    (void)state;
+    fill(KEY("one", OLD) KEY("two", "2026-11-19T23:59:59") KEY("three", "2026-11-20T00:00:01")
+             KEY("four", AHEAD));
+    assert_int_equal(retire(1), 1);
+    assert_true(more);
+    assert_int_equal(retire(100), 1);
+    assert_false(more);
+    store_expect_text("SELECT group_concat(key) FROM (SELECT key FROM tailgate_idempotency"
+                      " ORDER BY made_at)",
+                      "three,four");
+}
 
 static void tickets_go_when_their_time_is_over(void **state)
 {
@@ -79,6 +100,40 @@ static void a_request_from_a_clock_that_was_ahead_goes_too(void **state)
     assert_true(more);
     assert_int_equal(retire(2), 1);
     store_expect_text("SELECT group_concat(message_id) FROM tailgate_request", "4");
+}
+
+/* As long as our audit rows; what a clock that was ahead has made is in front of no other. */
+static void senders_go_when_they_are_old(void **state)
+{
+    (void)state;
+    fill(SENDER(1, AHEAD) SENDER(2, OLD) SENDER(3, "2026-11-13T23:59:59")
+             SENDER(4, "2026-11-14T00:00:01") SENDER(5, STORE_TIME_TEXT));
+    assert_int_equal(retire(2), 2);
+    assert_true(more);
+    assert_int_equal(retire(2), 1);
+    assert_int_equal(retire(2), 0);
+    assert_false(more);
+    store_expect_text("SELECT group_concat(message_id) FROM tailgate_sender", "4,5");
+}
+
+/* However many there were in a day, none is left when their time is over. */
+static void senders_are_bounded_by_their_time(void **state)
+{
+    (void)state;
+    for (int day = 0; day < 20; day++) {
+        char sql[300];
+        snprintf(sql, sizeof sql,
+                 "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50)"
+                 " INSERT INTO tailgate_sender(message_id, principal, made_at)"
+                 " SELECT %d + i, 'uid:1', '2026-11-%02dT12:00:00' FROM n",
+                 day * 50, day + 1);
+        fill(sql);
+        do
+            retire_at(STORE_TIME - (20 - day) * DAY_US + DAY_US / 2, 10);
+        while (more);
+        assert_in_range(store_number(SENDERS), 1, 8 * 50);
+    }
+    assert_int_equal(store_number("SELECT min(message_id) FROM tailgate_sender"), 12 * 50 + 1);
 }
 
 static void a_body_stays_as_long_as_its_row(void **state)
@@ -145,16 +200,20 @@ static void a_clients_conversation_goes_with_all_that_is_beside_it(void **state)
     (void)state;
     struct store_ask ask = ask_of("q");
     ask.blob = span_str("frames");
+    ask.sender = (struct store_sender){span_str("uid:1000"), span_of(NULL, 0)};
     int64_t id = ask_expect(&ask, STORE_ASKED);
     struct store_reply reply = store_reply_to(id, "{}");
+    reply.sender = (struct store_sender){span_str("key:00"), span_str("w1")};
     reply.blob = span_str("other frames");
     ask_answer(id, reply);
-    fill(BLOB(99, "2026-11-27T00:00:00"));
+    fill(BLOB(99, "2026-11-27T00:00:00") SENDER(99, "2026-11-27T00:00:00"));
+    assert_int_equal(store_number(SENDERS), 3);
     /* four hours, and a week more */
     assert_int_equal(retire_at(STORE_TIME + 7 * DAY_US, 100), 1); /* the request */
     assert_int_equal(store_number(BLOBS), 3);
     assert_int_equal(retire_at(STORE_TIME + 7 * DAY_US + 5 * HOUR_S * SECOND_US, 100), 3);
     store_expect_text("SELECT group_concat(message_id) FROM tailgate_blob", "99");
+    store_expect_text("SELECT group_concat(message_id) FROM tailgate_sender", "99");
     assert_int_equal(store_number("SELECT count(*) FROM messages"), 0);
     assert_int_equal(store_number(CLIENTS), 0);
     assert_int_equal(store_number("SELECT count(*) FROM tailgate_made"), 0);
@@ -193,9 +252,12 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, store_set_up, store_tear_down)
     const struct CMUnitTest tests[] = {
+        TEST(keys_go_after_their_time),
         TEST(tickets_go_when_their_time_is_over),
         TEST(requests_go_when_nobody_attaches_to_them_any_more),
         TEST(a_request_from_a_clock_that_was_ahead_goes_too),
+        TEST(senders_go_when_they_are_old),
+        TEST(senders_are_bounded_by_their_time),
         TEST(a_body_stays_as_long_as_its_row),
         TEST(bodies_are_looked_at_bit_by_bit),
         TEST(a_batch_keeps_to_its_limit),

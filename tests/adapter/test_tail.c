@@ -338,7 +338,7 @@ static void reading_new_rows_is_a_search_by_rowid(void **state)
     sqlite3 *db = NULL;
     assert_int_equal(db_open(&place, DB_READER, 0, &db), BRIDGE_OK);
     char sql[2000];
-    snprintf(sql, sizeof sql, "EXPLAIN QUERY PLAN %s", tail_rows_sql());
+    snprintf(sql, sizeof sql, "EXPLAIN QUERY PLAN %s", tail_rows_sql(false));
     sqlite3_stmt *statement = NULL;
     assert_int_equal(db_prepare(db, sql, &statement), BRIDGE_OK);
     int messages = 0, conversations = 0, status = 0;

@@ -226,13 +226,13 @@ static void end_committer(struct crew *self, bool drain)
 
 enum script_end crew_checkpoint(struct crew *self)
 {
-    bool complete = false;
+    enum store_checkpointed how;
     int error;
 
     end_committer(self, true);
     if (self->dead)
         return SCRIPT_DEAD;
-    error = store_checkpoint(self->store, &complete);
+    error = store_checkpoint(self->store, &how);
     if (is_fatal(error)) { /* as the committer's own */
         note_death(self);
         return SCRIPT_DEAD;

@@ -61,16 +61,21 @@ static void check_token(struct span text)
 {
     static const struct token_key key;
     static const struct token_digest digest;
-    struct token token;
+    struct token_address read, again;
     char made[TOKEN_SIZE], address[TOKEN_SIZE];
-    bool raw, again;
 
-    if (token_read_address(text, &token, &raw) < 0)
+    if (token_read_address(text, &read) < 0)
         return;
-    if (raw) {
+    struct token token = read.token;
+    if (read.via) {
+        text.size -= strlen(TOKEN_VIA);
+        check(token_via_address(text, address) == text.size + strlen(TOKEN_VIA));
+        check(token_read_address(span_str(address), &again) == 0 && again.via);
+    }
+    if (read.raw) {
         text.size -= strlen(TOKEN_RAW);
         check(token_raw_address(text, address) == text.size + strlen(TOKEN_RAW));
-        check(token_read_address(span_str(address), &token, &again) == 0 && again);
+        check(token_read_address(span_str(address), &again) == 0 && again.raw && !again.via);
     }
     check(token.message_id > 0 && token.attempt > 0 && text.size < TOKEN_SIZE);
     size_t made_size = token_make(&key, token.message_id, token.attempt, &digest, made);
@@ -87,7 +92,7 @@ static void check_worker(enum mdp_version version, const struct span *part, size
     if (mdp_read(version, part, parts, &message) < 0)
         return;
     check(is_inside(message.service, data, size) && is_inside(message.address, data, size));
-    check(is_inside(message.options, data, size) && message.body_count <= LIMIT_BODY_FRAMES);
+    check(is_inside(message.options, data, size) && message.body_count <= MDP_BODY);
     check_options(message.options);
     check_token(message.address);
     size_t count = mdp_write(version, &message, frame);

@@ -271,6 +271,8 @@ static void check_failure(struct sim *self, const struct action *action)
     else if (!known->held &&
              (known->holder == NOBODY || !known->holder_sent || action->attempt != known->begun))
         check_broke(self, "D4", action->id, "an attempt failed that nobody has");
+    else if (!known->held && check_keeps(self, known->holder, action->id, action->attempt))
+        check_broke(self, "D8", action->id, "failed, and its worker says that it has it");
     else if (!self->nested && self->past_error == action->id)
         check_broke(self, "I5", action->id, "an error counted that is not of the current attempt");
     else if (action->failed != known->failed + 1)

@@ -32,6 +32,7 @@ void check_restored(struct sim *self, const struct event *event)
 void check_before_ready(struct sim *self, const struct frame *frame, const struct event *event)
 {
     self->joining = frame;
+    self->joining_at = network_connection(event->ready.peer);
     self->joining_pid = event->ready.options->heartbeats ? event->ready.pid : 0;
     self->joining_name[0] = '\0';
     memset(self->expected, 0, sizeof self->expected);
@@ -44,6 +45,16 @@ static bool is_over(struct sim *self, int64_t id, uint32_t attempt)
 
     return known->begun > 0 && !known->over && attempt <= known->begun &&
            self->now_us >= check_last(self, id);
+}
+
+/* That attempt is known to be at an earlier connection of the worker that registers. */
+static bool is_earlier(const struct sim *self, const struct known *known, uint32_t attempt)
+{
+    int worker = self->connection[self->joining_at].worker;
+
+    return known->holder != NOBODY && known->holder != self->joining_at && known->holder_sent &&
+           known->attempt == attempt && self->worker[worker].has_name &&
+           self->connection[known->holder].worker == worker;
 }
 
 /* The worker at CONNECTION says that it still has the I-th of what it holds: it counts against its
@@ -64,9 +75,10 @@ static void expect(struct sim *self, struct connection *connection, unsigned i)
             return;
     connection->lease[connection->held++] = (struct held){id, frame->holding[i].attempt};
     known = check_known(self, id);
-    self->expected[i] = known->holder == NOBODY && !known->settled && !known->claiming &&
-                        (known->held || !row->read) &&
-                        !is_over(self, id, frame->holding[i].attempt);
+    self->expected[i] =
+        (known->holder == NOBODY || is_earlier(self, known, frame->holding[i].attempt)) &&
+        !known->settled && !known->claiming && (known->held || !row->read) &&
+        !is_over(self, id, frame->holding[i].attempt);
     for (unsigned j = 0; j < i; j++)
         if (self->expected[j] && frame->holding[j].message_id == id)
             self->expected[i] = false;
@@ -80,8 +92,7 @@ void check_joined(struct sim *self, const struct action *action)
 
     trace(self, "joined", 0, number, worker->slots);
     connection->registered = true;
-    connection->dismissed = false;
-    connection->held = 0;
+    connection->dismissed = false; /* what it holds since before a second READY it has kept */
     connection->protocol = worker->protocol;
     connection->heartbeats = worker->heartbeats;
     connection->slots = worker->slots;
@@ -91,9 +102,11 @@ void check_joined(struct sim *self, const struct action *action)
         expect(self, connection, i);
 }
 
-static bool says_it_holds(const struct frame *frame, int64_t id, uint32_t attempt)
+bool check_names(struct sim *self, int64_t id, uint32_t attempt)
 {
-    for (unsigned i = 0; frame && i < frame->holdings; i++)
+    const struct frame *frame = self->joining;
+
+    for (unsigned i = 0; frame && store_row(self, id) && i < frame->holdings; i++)
         if (frame->holding[i].message_id == id && frame->holding[i].attempt == attempt &&
             frame->genuine[i])
             return true;
@@ -104,17 +117,20 @@ void check_adopted(struct sim *self, const struct action *action)
 {
     struct known *known = check_known(self, action->id);
     bool anew = known->over || known->begun < action->attempt;
+    bool earlier = is_earlier(self, known, action->attempt);
 
     trace(self, "adopted", action->id, network_connection(&action->peer), action->attempt);
     self->totals->adopted++;
-    if (!says_it_holds(self->joining, action->id, action->attempt))
+    if (!check_names(self, action->id, action->attempt))
         check_broke(self, "D8", action->id, "taken up by a worker that does not have it");
     else if (known->settled)
         check_broke(self, "I2", action->id, "taken up after its end was decided");
-    else if (known->holder != NOBODY)
+    else if (known->holder != NOBODY && !earlier)
         check_broke(self, "D1", action->id, "taken up, and another worker has it");
     else if (is_over(self, action->id, action->attempt))
         check_broke(self, "I7", action->id, "taken up after its attempt was over");
+    if (earlier)
+        check_end_lease(self, &self->connection[known->holder], action->id, action->attempt);
     if (known->over) /* it had ended, and its worker does not know: it begins anew */
         known->claimed = false;
     if (known->over)
@@ -133,7 +149,7 @@ void check_adopted(struct sim *self, const struct action *action)
         known->begun_us = self->now_us;
     known->hard_us = check_last(self, action->id);
     check_lease_times(self, known, action->id, self->config.grace_us);
-    self->outstanding++;
+    self->outstanding += !earlier;
 }
 
 void check_after_ready(struct sim *self, int number, const struct event *event)

@@ -17,27 +17,46 @@ void check_dismissed(struct sim *self, const struct action *action)
         check_broke(self, "W2", 0, "a DISCONNECT for a worker that would take it for a query");
 }
 
+bool check_keeps(struct sim *self, int number, int64_t id, uint32_t attempt)
+{
+    const struct known *known = check_known(self, id);
+    bool current = known->holder == number && known->attempt == attempt;
+
+    return !self->nested && self->joining && self->joining_at == number &&
+           (!current || known->holder_sent) && check_names(self, id, attempt);
+}
+
+/* Its worker is none any more. What was not handed over goes back without a word. */
+static void lose(struct sim *self, struct known *known, int64_t id)
+{
+    if (known->holder_sent)
+        check_broke(self, "I1", id, "its worker was lost, and nothing was said of it");
+    check_let_go(self, known);
+    known->relet = known->claiming;
+    known->undelivered_us = self->now_us;
+}
+
 void check_left(struct sim *self, const struct action *action)
 {
     int number = network_connection(&action->peer);
     struct connection *connection = &self->connection[number];
+    unsigned kept = 0;
 
     trace(self, "left", 0, number, connection->held);
     if (self->ticking && !self->nested && !connection->dismissed &&
         connection->protocol != WORKER_REQ)
         check_broke(self, "W2", 0, "a worker was given up without a word to it");
     connection->registered = false;
-    while (connection->held > 0) {
-        const struct held *held = &connection->lease[--connection->held];
+    for (unsigned i = 0; i < connection->held; i++) {
+        const struct held *held = &connection->lease[i];
         struct known *known = check_known(self, held->id);
-        if (known->holder != number || known->attempt != held->attempt)
-            continue;
-        if (known->holder_sent)
-            check_broke(self, "I1", held->id, "its worker was lost, and nothing was said of it");
-        check_let_go(self, known); /* what was not handed over goes back without a word */
-        known->relet = known->claiming;
-        known->undelivered_us = self->now_us;
+        bool current = known->holder == number && known->attempt == held->attempt;
+        if (check_keeps(self, number, held->id, held->attempt))
+            connection->lease[kept++] = *held;
+        else if (current)
+            lose(self, known, held->id);
     }
+    connection->held = kept;
 }
 
 void check_silence(struct sim *self)

@@ -119,6 +119,7 @@ static void other_frame(struct sim *self, int connection, const struct peer *pee
 {
     bool known = dispatch_worker(self->dispatch, peer) != NULL;
     struct event event = {.kind = EVENT_HEARTBEAT};
+    struct connection *at = &self->connection[connection];
 
     event.heartbeat.peer = peer;
     if (frame->kind == FRAME_GARBAGE) {
@@ -128,6 +129,10 @@ static void other_frame(struct sim *self, int connection, const struct peer *pee
     } else if (!known && frame->kind == FRAME_BEAT) {
         tell(self, connection);
     } else if (known && frame->kind == FRAME_BEAT) {
+        event.heartbeat.resized = frame->resized;
+        event.heartbeat.slots = frame->slots;
+        if (frame->resized && (!self->config.claim || frame->slots > at->slots))
+            at->slots = frame->slots; /* what is being claimed for it still comes */
         carry_feed(self, &event);
     } else if (known) {
         leave(self, peer, "it said DISCONNECT");

@@ -54,6 +54,7 @@ struct sim {
     bool paused[SERVICES + 1];   /* by an operator; the last one: all */
     const struct frame *in_hand; /* the answer being fed */
     const struct frame *joining; /* the READY being fed */
+    int joining_at;              /*   its connection, */
     int64_t joining_pid;         /*   its worker's, */
     char joining_name[16];       /*   and its name */
     bool expected[HOLDING_MAX];  /* that it takes up its attempt again */
@@ -224,6 +225,8 @@ void check_before_ready(struct sim *self, const struct frame *frame, const struc
 void check_after_ready(struct sim *self, int connection, const struct event *event);
 void check_joined(struct sim *self, const struct action *action);
 void check_adopted(struct sim *self, const struct action *action);
+/* The READY that is being fed names that attempt, with a token that was given out. */
+bool check_names(struct sim *self, int64_t id, uint32_t attempt);
 void check_prolonged(struct sim *self, const struct action *action);
 /* Around the feeding of an answer, an error or a partial that came by CONNECTION. */
 void check_before_answer(struct sim *self, int connection, const struct event *event);
@@ -246,6 +249,8 @@ void check_done(struct sim *self, const struct job *job);
 void check_beaten(struct sim *self, const struct action *action);
 void check_dismissed(struct sim *self, const struct action *action);
 void check_left(struct sim *self, const struct action *action);
+/* The worker at connection NUMBER registers again and names that attempt, which it was handed. */
+bool check_keeps(struct sim *self, int number, int64_t id, uint32_t attempt);
 /* A Majordomo worker that is silent is given up, but while it is busy and does not beat then; one
  * look at it later than it could be. With a claim it may be busy unsaid. */
 void check_silence(struct sim *self);

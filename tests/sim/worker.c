@@ -201,6 +201,22 @@ void worker_ready(struct sim *self, int number)
     worker_say_ready(self, worker);
 }
 
+/* A heartbeat; of a worker that stands for several, now and then with how many of them are there.
+ */
+static void say_beat(struct sim *self, struct worker_sim *worker)
+{
+    struct frame frame = {.kind = FRAME_BEAT};
+
+    if (worker->slots > 1 && (worker->closed || below(self, 8) == 0)) {
+        frame.resized = true;
+        frame.slots = below(self, SLOTS_MAX + 1);
+        if (worker->closed && frame.slots == 0)
+            frame.slots = worker->slots;
+        worker->closed = frame.slots == 0;
+    }
+    network_to_gate(self, worker->connection, &frame);
+}
+
 void worker_beat(struct sim *self, int number)
 {
     struct worker_sim *worker = &self->worker[number];
@@ -218,6 +234,6 @@ void worker_beat(struct sim *self, int number)
         worker->connection = NOBODY;
         connect_soon(self, number, true);
     } else if (!plain && (worker->heartbeats || !task_busy(worker))) {
-        worker_say(self, worker, FRAME_BEAT);
+        say_beat(self, worker);
     }
 }

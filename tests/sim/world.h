@@ -101,6 +101,8 @@ struct frame {
     struct token token;
     int64_t id;        /* REQUEST */
     unsigned given;    /* FINAL */
+    bool resized;      /* BEAT: */
+    unsigned slots;    /*   it takes so many at once from now on */
     unsigned holdings; /* READY: */
     struct token holding[HOLDING_MAX];
     bool genuine[HOLDING_MAX]; /* that token was given out for its row */
@@ -148,6 +150,7 @@ struct worker_sim {
     bool has_pid, has_name; /* the gate knows its process; it says its name */
     uint32_t interval_ms;
     unsigned slots, service;
+    bool closed; /* its last heartbeat with a number of slots said 0 */
     int connection;
     bool waits; /* REQ: it has said something and waits for what comes back */
     int64_t heard_us;

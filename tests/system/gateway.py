@@ -10,7 +10,10 @@ class Gateway(Program):
 
     def __init__(self, db, *options, settings=None, wait=True, prefix=(), program=TAILGATE,
                  log_format="json", **keywords):
-        words = [*prefix, program, "serve", "--db", db, "--log-format", log_format, *options]
+        words = [*prefix, program, "serve", "--db", db, "--log-format", log_format]
+        if "--log-level" not in options:  # tests wait for what `debug` tells of a query on its way
+            words += ["--log-level", "debug"]
+        words += options
         for key, value in (settings or {}).items():
             words += ["--set", f"{key}={value}"]
         super().__init__(words, **keywords)

@@ -10,7 +10,8 @@ import zmq
 from bridge import Bridge, check_exactly_once, count_replies, is_query, replies_in
 from gateway import Gateway
 from process import (BUILD, HERE, LONG, PYTHON, TAILGATE, TAILGATE_WORK, WAIT, Lines, Program,
-                     assert_no_sanitizer_report, environment, find_member, one_line, tailgate, wait_for)
+                     answer_of, assert_no_sanitizer_report, environment, find_member, free_port, one_line, tailgate,
+                     wait_for)
 from workers import (DISCONNECT, FINAL, HEARTBEAT, MDP, PARTIAL, READY, REQUEST, Answerer, MdpWorker, Query,
                      RepWorker, ReqWorker, echo)
 
@@ -18,8 +19,8 @@ __all__ = [
     "BUILD", "HERE", "LONG", "PYTHON", "TAILGATE", "TAILGATE_WORK", "WAIT",
     "MDP", "READY", "REQUEST", "PARTIAL", "FINAL", "HEARTBEAT", "DISCONNECT",
     "Answerer", "Bridge", "Gateway", "Lines", "MdpWorker", "Program", "Query", "RepWorker", "ReqWorker", "Site",
-    "assert_no_sanitizer_report", "check_exactly_once", "count_replies", "echo", "endpoint_of", "environment",
-    "find_member", "finished", "is_query", "one_line", "replies_in", "tailgate", "wait_for",
+    "answer_of", "assert_no_sanitizer_report", "check_exactly_once", "count_replies", "echo", "endpoint_of",
+    "environment", "find_member", "finished", "free_port", "is_query", "one_line", "replies_in", "tailgate", "wait_for",
 ]
 
 

@@ -39,7 +39,7 @@ const does = {
   show: (query) => {
     const { question, queryId, messageId, conversationId, attempt, deadline, token, raw } = query;
     const shown = { question, queryId, service: query.service, messageId, conversationId, attempt, token, raw,
-                    deadline: deadline?.getTime() };
+                    sender: query.sender, deadline: deadline?.getTime() };
     console.log(`query ${JSON.stringify(shown)}`);
     return "shown";
   },

@@ -56,6 +56,14 @@ class Feed:
         return self.until(lambda event: event["event"] == name and
                           all(event.get(key) == value for key, value in members.items()), timeout)[-1]
 
+    def all_of(self, *names, timeout=WAIT):
+        """The next event of each of NAMES, in whatever order they come."""
+        found = {}
+        while len(found) < len(names):
+            event = self.until(lambda event: event["event"] in set(names) - set(found), timeout)[-1]
+            found[event["event"]] = event
+        return found
+
     def joined(self):
         """Waits until the gateway has this observer's subscriptions: a mark follows them."""
         self.named("gateway/mark")

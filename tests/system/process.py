@@ -8,6 +8,7 @@ import os
 import re
 import select
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -66,6 +67,17 @@ def one_line(done):
     lines = [line for line in done.stderr.splitlines() if line.strip()]
     assert len(lines) == 1, f"expected one line on stderr, got {lines!r}"
     return lines[0]
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def answer_of(reply):
+    """What the row of a reply says, when a worker wrote it."""
+    return json.loads(reply["text"])["answer"]
 
 
 def find_member(tree, name):
@@ -210,7 +222,7 @@ class Program:
                 found.append(entry)
         return found
 
-    def wait_event(self, name, timeout=WAIT, since=0, **members):
+    def wait_event(self, name, /, timeout=WAIT, since=0, **members):
         """Waits for a log event NAME that has these members; returns it."""
         def matches(line):
             try:

@@ -56,7 +56,7 @@ def plain(query):
             "json-text": '{"type":"error","error":"no"}', "surrogate": "\ud800!", "nan": float("nan"),
             "large": "x" * (17 << 20), "own-error": {"type": "error", "error": "mine", "retry": False},
             "about": {"answer": [query.service, query.message_id, query.attempt, query.query_id, query.metadata,
-                                 (query.time_left or 0) > 60, query.conversation_id, sorted(query.raw)]}
+                                 (query.time_left or 0) > 60, query.conversation_id, sorted(query.raw), query.sender]}
             }.get(verb, word or verb)
 
 

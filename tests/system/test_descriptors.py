@@ -119,7 +119,8 @@ def test_nobody_but_sqlite_opens_or_closes_the_database_files(site):
 
 
 @pytest.mark.parametrize("words", [["ask", "--timeout", "60s", "what?"], ["ask", "--timeout", "1ms", "what?"],
-                                   ["status", "--json"], ["init"]], ids=["ask", "ask-late", "status", "init"])
+                                   ["status", "--json"], ["init"], ["doctor", "--check", "--fix"]],
+                         ids=["ask", "ask-late", "status", "init", "doctor"])
 def test_no_command_opens_the_database_files_beside_sqlite(site, words):
     bridge = site.bridge(by="tailgate")
     if "60s" in words:

@@ -1,23 +1,13 @@
 """`tailgate doctor`: how a file is, and rows whose read flag somebody has set back."""
 
-import json
 import sqlite3
 
 import pytest
 
+from doctors import doctor, findings, reasons, told
 from harness import one_line, tailgate, wait_for
 
 QUICK = {"park.after": "100ms"}
-
-
-def doctor(bridge, *words):
-    return tailgate("doctor", "--db", bridge.path, *words)
-
-
-def told(bridge, *words):
-    done = doctor(bridge, "--json", *words)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 def wait_mark(bridge, message_id):
@@ -53,7 +43,7 @@ def test_report_tells_versions_journal_and_counts(site):
     ids, gateway = serve_some(site, bridge)
     bridge.send("no query")
     report = told(bridge)
-    assert report["bridge"] is True and report["schema_version"] == 3
+    assert report["bridge"] is True and report["schema_version"] == 5
     version = tuple(map(int, report["sqlite"]["version"].split(".")))
     assert report["sqlite"]["wal_reset_bug"] is ((3, 7, 0) <= version <= (3, 51, 2))
     assert report["journal_mode"] == "wal" and report["wal_bytes"] > 0
@@ -79,8 +69,7 @@ def test_file_that_no_gateway_has_served_is_reported_and_left_as_it_is(site):
 
 def test_sound_file_and_damaged_one_are_told_apart(site):
     bridge = site.bridge(journal="DELETE")
-    for n in range(300):
-        bridge.ask("x" * 500)
+    bridge.ask_many("x" * 500 for _ in range(300))
     assert told(bridge, "--check")["integrity"] == ["ok"]
     with open(bridge.path, "r+b") as file:  # the last page is not where the schema is
         file.seek(-4096, 2)
@@ -97,7 +86,7 @@ def test_query_whose_flag_was_reset_is_found_and_a_running_gateway_answers_it(si
     assert replies_to(bridge, ids[1]) == 1, "nobody looks below the mark"
     assert told(bridge)["unknown"] == {"count": 1, "ids": [ids[1]]}
     text = doctor(bridge).stdout
-    assert f"    {ids[1]}\n" in text and "--rescan" in text
+    assert f"(id {ids[1]})" in text and "--rescan" in text
     report = told(bridge, "--rescan")
     assert report["rescan"] == {"found": 1, "ids": [ids[1]], "told": True}
     wait_for(lambda: replies_to(bridge, ids[1]) == 2, "the query to be answered again")
@@ -163,6 +152,40 @@ def test_thousands_are_found_and_twenty_are_named(site):
     report = told(bridge, "--rescan")
     assert report["rescan"] == {"found": 2500, "ids": more[:20], "told": False}
     assert report["parked"] == 2500 and report["unread_queries"] == 2500
+
+
+def test_old_rows_of_a_large_file_are_looked_at_only_when_asked_to(site):
+    bridge = site.bridge()
+    gateway = site.serve(bridge, settings=QUICK)
+    site.answerer(bridge)
+    bridge.reply(bridge.ask("first?"))
+    gateway.stop()
+    bridge.run("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100100) INSERT INTO messages"
+               " (conversation_id, from_session, to_session, message, timestamp, read)"
+               " SELECT ?, 'a', 'b', 'x', '2026-01-01T00:00:00', 1 FROM n", bridge.conversation)
+    last = bridge.send("no query")
+    bridge.run("INSERT OR REPLACE INTO tailgate_meta VALUES ('low_water', ?)", last)
+    bridge.run("UPDATE messages SET read = 0 WHERE id = 1")
+    new = bridge.ask("new?")
+    report = told(bridge)
+    assert report["unknown"] is None and reasons(report) == {"no-gateway": ("default", [new])}
+    assert told(bridge, "--rescan")["rescan"]["ids"] == [1]
+
+
+def test_index_is_made_only_when_asked_for_and_then_told(site):
+    bridge = site.bridge()
+    bridge.ask("?")
+
+    def plan():
+        with bridge.reading() as db:
+            return db.execute("EXPLAIN QUERY PLAN SELECT * FROM messages WHERE to_session = 'b' AND read = 0"
+                              ).fetchone()["detail"]
+    told(bridge, "--fix")
+    assert "SCAN" in plan()
+    assert any("is made" in finding["what"] for finding in findings(told(bridge, "--add-index"), "indexes", "ok"))
+    assert "SEARCH" in plan()
+    said, = findings(told(bridge), "indexes", "ok")
+    assert "tailgate_unread" in said["what"] and "each INSERT writes about one page more" in said["what"]
 
 
 @pytest.mark.parametrize("words", [("extra",), ("--rescann",)])

@@ -18,8 +18,9 @@ SECONDS = 120 if LONG else 8
 class Peer:
     """A socket that says anything, and remembers the client addresses that it was told."""
 
-    def __init__(self, site, endpoint, chance):
+    def __init__(self, site, endpoint, chance, talk):
         self.chance = chance
+        self.talk = talk  # a conversation, and its token
         self.socket = site.context.socket(zmq.DEALER)
         self.socket.linger = 0
         self.socket.connect(endpoint)
@@ -31,9 +32,19 @@ class Peer:
                                    b'{"type":"query","question":"?"}', b'{"slots":3}', b'{"format":"query"}',
                                    b'{"holding":["1.1.AAAAAAAAAAAAAAAAAAAAAA"]}', b"echo", b"*", b"mmi.service",
                                    b"titanic.request", b"titanic.reply", b"titanic.close", b"tailgate.status",
+                                   b"tailgate.converse", b"tailgate.submit", b"tailgate.query", b"tailgate.story",
+                                   b"tailgate.dead", b"tailgate.redrive", b"tailgate.drop", b"tailgate.session", self.called(),
                                    b"\xaa\xa0\x04\x06MDPC02\x05hello", os.urandom(self.chance.choice([1, 5, 300])),
                                    b"y" * self.chance.choice([10, 60000]), b"0" * 32,
                                    self.chance.choice(self.addresses)])
+
+    def called(self):
+        """What a built-in service is told, with something about it that may be wrong."""
+        odd = [None, 0, -1, 1, 1.5, 10 ** 30, "", "x", "\0", "\U0001d54f" * 300, [], {}, [[]], {"question": "?"}, *self.talk]
+        return json.dumps({name: self.chance.choice([*odd, right, right, right]) for name, right in {
+            "conversation_id": self.talk[0], "session_token": self.talk[1], "message_id": self.chance.randrange(1, 20),
+            "query": {"question": "?", "x": self.chance.choice(odd)}, "idempotency_key": "k", "limit": 3, "before": 9,
+            "ttl_seconds": 60, "asker": "x", "responder": "echo"}.items() if self.chance.random() < 0.9}).encode()
 
     def say(self):
         chance = self.chance
@@ -54,6 +65,8 @@ class Peer:
             frames = [version, chance.choice([b"\4", b"\5", b"\6"])]
         elif kind == 5:
             frames = [b"MDPC02", b"\1", chance.choice([b"echo", self.junk()]), *body]
+            if frames[2].startswith(b"tailgate."):
+                frames[3:] = [self.called()]
         elif kind == 6:
             frames = [b"MDPC01", chance.choice([b"echo", b"titanic.request", self.junk()]), *body]
         elif kind == 7:
@@ -80,7 +93,9 @@ def test_anything_may_be_said_at_the_gate(site):
     chance = random.Random(seed)
     bridge = site.bridge()
     gateway = site.serve(bridge, settings={"backoff.first": "10ms", "attempts": "1000", "service.expire": "2s"})
-    peers = [Peer(site, bridge.gate, chance) for _ in range(20)]
+    with bridge.reading() as db:
+        talk = tuple(db.execute("SELECT id, session_a_token FROM conversations").fetchone())
+    peers = [Peer(site, bridge.gate, chance, talk) for _ in range(20)]
     end = time.monotonic() + SECONDS
     said = 0
     while time.monotonic() < end:
@@ -92,7 +107,7 @@ def test_anything_may_be_said_at_the_gate(site):
         if chance.random() < 0.05:
             at = chance.randrange(len(peers))
             peers[at].socket.close(0)
-            peers[at] = Peer(site, bridge.gate, chance)
+            peers[at] = Peer(site, bridge.gate, chance, talk)
         time.sleep(0.002)
     for peer in peers:
         peer.socket.close(0)

@@ -6,10 +6,16 @@ import subprocess
 import pytest
 
 from harness import BUILD, TAILGATE, TAILGATE_WORK
+from http_helper import TAILGATE_HTTP
+from jetstreams import TAILGATE_JETSTREAM
+from relays import TAILGATE_RELAY
 
 EVERYWHERE = r"libc|libm|libpthread|libdl|librt|libresolv|libgcc_s|ld-linux.*|lib[atu]san|lib[a-z]*san_rt.*"
 GATEWAY = rf"{EVERYWHERE}|libsqlite3|libzmq|libczmq|libsodium|libpcre2-8|libjansson|libsystemd"
-WORKER = rf"{EVERYWHERE}|libsqlite3|libzmq|libczmq|libsodium|libpcre2-8|libjansson|libcurl"
+RELAY = rf"{EVERYWHERE}|libzmq|libczmq|libsodium|libsystemd"
+JETSTREAM = rf"{RELAY}|libnats"
+HTTP = rf"{RELAY}|libjansson|libmicrohttpd"
+WORKER = rf"{EVERYWHERE}|libsqlite3|libzmq|libczmq|libsodium|libpcre2-8|libjansson|libcurl|libsystemd"
 
 
 def needed(path):
@@ -36,9 +42,33 @@ def test_worker_helper_links_only_what_it_may():
     assert not foreign, f"tailgate-work links {foreign}"
 
 
+def test_relay_helper_links_no_database():
+    foreign = [name for name in needed(TAILGATE_RELAY) if not re.fullmatch(RELAY, name)]
+    assert not foreign, f"tailgate-relay links {foreign}"
+
+
+def test_jetstream_helper_links_no_database():
+    foreign = [name for name in needed(TAILGATE_JETSTREAM) if not re.fullmatch(JETSTREAM, name)]
+    assert not foreign, f"tailgate-jetstream links {foreign}"
+
+
+def test_http_helper_links_no_database_and_is_the_only_one_with_a_server():
+    foreign = [name for name in needed(TAILGATE_HTTP) if not re.fullmatch(HTTP, name)]
+    assert not foreign, f"tailgate-http links {foreign}"
+    assert "libmicrohttpd" in needed(TAILGATE_HTTP)
+    for path in (TAILGATE, TAILGATE_WORK, TAILGATE_RELAY, TAILGATE_JETSTREAM, BUILD / "adapters" / "c" / "libtailgate.so"):
+        assert "libmicrohttpd" not in needed(path), f"{path} links libmicrohttpd"
+
+
+def test_only_the_jetstream_helper_links_a_nats_client():
+    assert "libnats" in needed(TAILGATE_JETSTREAM)
+    for path in (TAILGATE, TAILGATE_WORK, TAILGATE_RELAY, BUILD / "adapters" / "c" / "libtailgate.so"):
+        assert "libnats" not in needed(path), f"{path} links libnats"
+
+
 def test_only_the_worker_helper_links_an_http_client():
     assert "libcurl" in needed(TAILGATE_WORK)
-    for path in (TAILGATE, BUILD / "adapters" / "c" / "libtailgate.so"):
+    for path in (TAILGATE, TAILGATE_JETSTREAM, BUILD / "adapters" / "c" / "libtailgate.so"):
         assert "libcurl" not in needed(path), f"{path} links libcurl"
 
 

@@ -67,11 +67,12 @@ def test_only_tailgate_names_are_exported(library):
         assert found == promised
 
 
-def test_shared_library_needs_zeromq_and_no_other(library):
+def test_shared_library_needs_zeromq_and_what_reads_certificates_and_no_other(library):
     shown = subprocess.run(["readelf", "-d", library.shared], capture_output=True, text=True, check=True).stdout
     needed = re.findall(r"\(NEEDED\).*\[(.*?)\.so", shown)
     assert "libzmq" in needed
-    assert not [name for name in needed if not re.match(r"lib(zmq|c|m|pthread|rt|dl|gcc_s|stdc\+\+)$|ld-linux", name)]
+    own = r"lib(zmq|czmq|sodium|c|m|pthread|rt|dl|gcc_s|stdc\+\+)$|ld-linux"
+    assert not [name for name in needed if not re.match(own, name)]
     assert "[libtailgate.so.0]" in shown
 
 
@@ -91,7 +92,8 @@ def test_static_library_links_with_names_of_the_programs_own(library, site):
                       "int main(void) { struct tailgate_loop *loop; puts(tailgate_version());\n"
                       "int code = tailgate_loop_new(&loop); tailgate_loop_destroy(&loop);\n"
                       "return code + link_new() + buffer_add() - 3; }\n")
-    flags = subprocess.run(["pkg-config", "--libs", "libzmq"], capture_output=True, text=True, check=True)
+    flags = subprocess.run(["pkg-config", "--libs", "libczmq", "libsodium", "libzmq"], capture_output=True, text=True,
+                           check=True)
     subprocess.run([*compiler(), source, "-o", site.folder / "own", *library.pkg_config("--cflags"), library.static,
                     "-pthread", *flags.stdout.split()], check=True)
     done = subprocess.run([site.folder / "own"], env=library.environment(), capture_output=True, text=True)
@@ -133,9 +135,11 @@ def test_query_is_told_whole_and_ends_once(world, work):
     work(world.gate.endpoint)
     peer, _, _ = world.gate.ready()
     token = world.gate.ask(peer, "facts", service="law", conversation_id="conv_1", attempt=2,
-                           deadline="2027-01-15T08:00:00.5")
+                           deadline="2027-01-15T08:00:00.5",
+                           sender={"principal": "key:ab", "name": "c1", "content": "unverified"})
     facts = json.loads(world.gate.answer(token))["answer"]
-    assert facts == [1, "law", "conv_1", 2, 1800000000500000, token.decode()]
+    assert facts == [1, "law", "conv_1", 2, 1800000000500000, token.decode(), "key:ab", "c1"]
+    assert json.loads(world.gate.answer(world.gate.ask(peer, "facts")))["answer"][6:] == ["", ""]
     assert json.loads(world.gate.answer(world.gate.ask(peer, 'a "b" ü'))) == {"answer": 'a "b" ü'}
     assert world.gate.answer(world.gate.ask(peer, "say {\"x\":1}")) == b'{"x":1}'
 

@@ -53,7 +53,8 @@ const plain = worker("tcp://127.0.0.1:1", "law", async (query: Query) => `${quer
 const parts = worker({ db: "x.db", slots: 2, interval: 200 }, "*", async function* (query) {
   query.partial("a");
   const ends: number | undefined = query.deadline?.getTime();
-  if (query.signal.aborted || ends === 0) throw new GiveBack("no");
+  const asker: string | null | undefined = query.sender?.name ?? query.sender?.principal;
+  if (query.signal.aborted || ends === 0 || asker === "me") throw new GiveBack("no");
   yield "b";
   return { answer: "c", sources: [] };
 });
@@ -150,13 +151,14 @@ def test_handler_gets_all_that_is_known_of_a_query(workshop, world):
     peer, _, _ = world.gate.ready()
     deadline = stamp(60)
     token = world.gate.ask(peer, "show me", message_id=17, conversation_id="c1", service="law", attempt=2,
-                           deadline=deadline)
+                           deadline=deadline, sender={"principal": "key:ab", "name": "c1", "content": "unverified"})
     assert json.loads(world.gate.answer(token)) == {"answer": "shown"}
     query = json.loads(program.said("query "))
     raw = query.pop("raw")
     assert abs(query.pop("deadline") / 1000 - time.time() - 60) < 30
     assert query == {"question": "show me", "queryId": "q1", "service": "law", "messageId": 17,
-                     "conversationId": "c1", "attempt": 2, "token": token.decode()}
+                     "conversationId": "c1", "attempt": 2, "token": token.decode(),
+                     "sender": {"principal": "key:ab", "name": "c1", "content": "unverified"}}
     assert raw["type"] == "query" and raw["delivery"]["deadline"] == deadline
 
 
@@ -355,6 +357,8 @@ def test_stop_finishes_what_has_begun_and_gives_the_rest_back(workshop, world):
     program.process.terminate()
     program.said("stopping")
     late = world.gate.ask(peer, "echo late")
+    for _ in range(2):  # what was sent before a heartbeat is read before the one after it
+        assert world.gate.hear()[1] == HEARTBEAT
     world.touch("go-a")
     assert json.loads(world.gate.answer(token)) == {"answer": "held a"}
     assert world.gate.returned(late) == "the worker is stopping"

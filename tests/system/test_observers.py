@@ -269,9 +269,10 @@ def test_retries_and_death_are_told_with_their_reason(site):
     assert retry == {**retry, "message_id": row, "conversation_id": bridge.conversation, "service": "law",
                      "attempt": 1, "failed": 1, "returned": False, "why": "no model, SECRET_REDACTED", "count": 1}
     worker.final(worker.request().token, {"type": "error", "error": "still none"})
-    dead = feed.named("dead")
+    ends = feed.all_of("dead", "response")  # the row is tailed, and its end told, in either order
+    dead = ends["dead"]
     assert (dead["message_id"], dead["attempts"], dead["why"]) == (row, 2, "still none")
-    assert feed.named("response", in_reply_to=row)["dead"] is True
+    assert (ends["response"]["in_reply_to"], ends["response"]["dead"]) == (row, True)
 
 
 def test_returns_are_told(site):

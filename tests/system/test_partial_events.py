@@ -88,7 +88,8 @@ def test_partials_come_in_order_under_the_conversations_topic(site):
         assert abs(time.time() - calendar.timegm(time.strptime(moment[:19], "%Y-%m-%dT%H:%M:%S"))) < WAIT
         del event["text"]
         assert event == {"event": "partial", "seq": seq, "message_id": query.id, "service": "law", "worker": "w1",
-                         "conversation_id": bridge.conversation, "attempt": 1, "index": index}
+                         "conversation_id": bridge.conversation, "attempt": 1, "index": index,
+                         "verified": {"principal": f"uid:{os.getuid()}"}}
     worker.final(query.token, "It is a matter of taste.")
     assert "matter" in bridge.reply(query.id)["text"]
     assert observer.silent()

@@ -150,6 +150,21 @@ def test_conversation_cannot_go_by_prev_alone():
     assert given(follow) == [3, 9]
 
 
+@pytest.mark.parametrize("first", [1, 2])
+def test_rows_that_a_run_tells_again_and_that_are_older_than_since_are_passed_over(first):
+    """A run that begins tells what is unsettled: an observer that is there already hears it."""
+    follow = follower(since="2026-01-01T00:00:00", kinds=["query"])
+    follow.hear(mark(0, (0, 0, 0), welcome=True))
+    for number in range(first, 6):
+        follow.hear(row("query", number, number - 1))
+    asked = follow.ask()
+    assert asked.since and given(follow) == []
+    follow.ended({**final(asked.upto, last=5), "after": 3})
+    assert follow.ask() == Replay(("query",), 3, 3) and given(follow) == []  # is it still that file?
+    follow.ended(final(3, last=5))
+    assert follow.ask() is None and given(follow) == [4, 5]
+
+
 def test_since_asks_for_rows_from_then_on_once():
     follow = follower(since="2026-01-01T00:00:00")
     follow.hear(mark(9, (9, 8, 7), welcome=True))

@@ -51,7 +51,7 @@ def test_query_tells_what_the_asker_and_the_gateway_say_of_it(site, bridge):
     message = bridge.ask("about", query_id="q_7", service="law")
     assert json.loads(bridge.reply(message)["text"])["answer"] == \
         ["law", message, 1, "q_7", {}, True, bridge.conversation,
-         ["delivery", "query_id", "question", "service", "type"]]
+         ["delivery", "query_id", "question", "service", "type"], None]
     message = bridge.ask_text("about", files_involved=["a.c"])
     told = json.loads(bridge.reply(message)["text"])
     assert told[3:5] == [f"m{message}", {"action_type": "question", "files_involved": ["a.c"]}]

@@ -109,7 +109,8 @@ def test_rules_of_one_service_come_and_go(site):
     settings = Settings(site, bridge, START)
     render, law = site.mdp(bridge, "render", **HELD), site.mdp(bridge, "law", **HELD)
     die(bridge, render, 5, service="render")
-    assert settings.reload(START + "service.render.attempts = 2\n") == {"service": "its new value holds from now on"}
+    assert settings.reload(START + "service.render.attempts = 2\n") == {
+        "service.render.attempts": "its new value holds from now on"}
     die(bridge, render, 2, service="render")
     die(bridge, law, 5, service="law")
     settings.reload(START + "service.render.attempts = 1\nservice.law.attempts = 1\n")
@@ -224,6 +225,18 @@ def test_smaller_window_applies_to_what_comes(site):
     bridge.check_exactly_once(300)
 
 
+def test_reload_says_what_was_and_what_is(site):
+    bridge = site.bridge()
+    settings = Settings(site, bridge, START + "commit.duty = 40\nservice.law.order = fifo\n")
+    settings.reload("commit.duty = 30\nlease = 90s\nservice.render.attempts = 2\n")
+    told = {entry["key"]: (entry["was"], entry["now"], entry["say"].split(" ")[-2:])
+            for entry in settings.gateway.events("reload")}
+    now, restart = ["now", "on"], ["restart", "only"]
+    assert told == {"commit.duty": ("40", "30", restart), "lease": ("10m", "90s", now),
+                    "backoff.first": ("1ms", "1s", now), "service.law.order": ("fifo", "fair", now),
+                    "service.render.attempts": ("5", "2", now)}, "also of keys that went away"
+
+
 # What does not.
 
 @pytest.mark.parametrize("line", ["commit.duty = 20", "commit.group = 10", "commit.queue = 77", "claim = dispatch",
@@ -266,6 +279,7 @@ def test_broken_file_changes_nothing_and_says_why(site, text, why):
     assert list(told) == [None] and why in told[None], told
     entry = settings.gateway.events("reload")[-1]
     assert entry["level"] == "error" and "nothing was changed" in entry["say"]
+    assert settings.gateway.status()["counters"]["reloads_refused"] == 1
     die(bridge, worker, 2)
     assert settings.reload("attempts = 1\n").keys() == {"attempts", "backoff.first"}, "mended, it is taken"
     die(bridge, worker, 1)

@@ -238,8 +238,9 @@ def test_status_shows_them_to_people_and_only_when_there_are_any(site):
     gateway = site.serve(bridge, "--work", "-- sh -c cat 'p\x1b[2J' --echo")
     pid = wait_running(gateway)
     shown = tailgate("status", "--db", bridge.path).stdout
-    (line,) = [line for line in shown.splitlines() if "--echo" in line]
-    assert str(pid) in line and "running" in line and "\x1b" not in shown and "HELPER" in shown
+    lines = [line for line in shown.splitlines() if "sh -c cat" in line]
+    assert len(lines) == 1, shown
+    assert str(pid) in lines[0] and "running" in lines[0] and "\x1b" not in shown and "HELPER" in shown
     gateway.stop()
     gateway = site.serve(bridge)
     assert helpers(gateway) == []

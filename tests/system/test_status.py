@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+import writer
 from harness import find_member, tailgate, wait_for
 
 
@@ -104,3 +105,49 @@ def test_file_alone_names_the_service_that_a_gateway_would(site, role, service):
     assert [line["service"] for line in unread] == [service]
     gateway = site.serve(bridge)
     gateway.wait_event("query", service=service)
+
+
+STAGES = ("commit_to_tail", "tail_to_dispatch", "dispatch_to_reply", "reply_to_commit", "total")
+
+
+def test_every_answer_is_in_the_histograms_and_a_person_sees_the_times(site):
+    bridge = site.bridge()
+    gateway = site.serve(bridge)
+    assert "Times" not in status(bridge).stdout, "nothing was answered yet"
+    site.answerer(bridge)
+    for n in range(5):
+        bridge.reply(bridge.ask(f"{n}?"))
+    told = wait_for(lambda: (now := gateway.status())["counters"]["answered"] == 5 and now, "five answers")
+    histograms = told["histograms"]
+    for name in STAGES:
+        assert histograms[name]["count"] == sum(histograms[name]["counts"]) == 5, (name, histograms[name])
+    for histogram in histograms.values():
+        assert len(histogram["counts"]) == len(histogram["bounds"]) + 1
+        assert histogram["bounds"] == sorted(histogram["bounds"])
+    parts = sum(histograms[name]["sum"] for name in STAGES[1:4])
+    assert parts == pytest.approx(histograms["total"]["sum"]), "the parts make up the whole"
+    assert histograms["group_size"]["count"] == told["committer"]["groups"]
+    assert 0 <= told["committer"]["lock_duty"] <= 1
+    shown = status(bridge).stdout
+    assert "Times      median (p99): seen after" in shown and "Lock       held" in shown
+
+
+def test_rows_of_before_the_start_and_clocks_that_run_ahead_do_not_spoil_the_times(site):
+    bridge = site.bridge()
+    bridge.ask("before?")
+    gateway = site.serve(bridge)
+    site.answerer(bridge)
+    wait_for(lambda: gateway.status()["counters"]["answered"] == 1, "its answer")
+    assert gateway.status()["histograms"]["commit_to_tail"]["count"] == 0
+    bridge.run("INSERT INTO messages (conversation_id, from_session, to_session, message, timestamp, read)"
+               " VALUES (?, 'a', 'b', ?, '2999-01-01T00:00:00', 0)", bridge.conversation, writer.query("ahead?", "q_1"))
+    told = wait_for(lambda: (now := gateway.status())["counters"]["answered"] == 2 and now, "its answer")
+    assert told["histograms"]["commit_to_tail"]["counts"][0] == 1 and told["histograms"]["commit_to_tail"]["sum"] == 0
+
+
+def test_what_the_process_uses_is_told(site):
+    gateway = site.serve(site.bridge())
+    told = gateway.status()["gateway"]
+    assert told["rss_bytes"] > 1 << 20
+    assert 3 < told["open_fds"] < told["max_fds"]
+    assert told["cpu_seconds"] > 0

@@ -1,7 +1,6 @@
 """`tailgate watch`: everything that happens, each row once, with a gateway, without one, and from one to the other."""
 
 import fcntl
-import json
 import os
 import pty
 import re
@@ -14,46 +13,11 @@ import time
 
 import pytest
 
-from harness import PYTHON, TAILGATE, WAIT, Lines, environment, one_line, tailgate, wait_for
+from harness import PYTHON, TAILGATE, WAIT, environment, one_line, tailgate, wait_for
+from watching import Watch
 
 FAST = {"backoff.first": "20ms", "backoff.max": "50ms", "attempts": "2"}
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
-
-
-class Watch:
-    """`tailgate watch` as a process: its lines, what it tells of itself, and its end."""
-
-    def __init__(self, site, where, *words, env=None):
-        place = ["--db", where.path] if hasattr(where, "path") else where
-        self.process = subprocess.Popen([str(word) for word in [TAILGATE, "watch", *place, *words]],
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                        env=env or environment())
-        site.processes.append(self.process)
-        self.out = Lines(self.process.stdout)
-        self.err = Lines(self.process.stderr)
-        self.process.stdout = self.process.stderr = None  # Lines closes them
-
-    def wait(self, pattern, since=0):
-        return self.out.wait(re.compile(pattern).search, f"a line like /{pattern}/", since=since)
-
-    def told(self, pattern, since=0):
-        return self.err.wait(re.compile(pattern).search, f"a notice like /{pattern}/", since=since)
-
-    def events(self, *kinds):
-        found = [json.loads(line) for line in self.out.lines]
-        return [event for event in found if not kinds or event["event"] in kinds]
-
-    def ids(self):
-        return [event["id"] for event in self.events("query", "response", "message")]
-
-    def wait_ids(self, ids):
-        """Waits until these rows have come; none of them twice, and no others."""
-        wait_for(lambda: len(self.ids()) >= len(ids), f"{len(ids)} rows")
-        assert sorted(self.ids()) == sorted(ids)
-
-    def end(self, number=signal.SIGINT):
-        self.process.send_signal(number)
-        assert self.process.wait(WAIT) == 0, self.err.text()
 
 
 def all_ids(bridge):
@@ -83,8 +47,8 @@ def test_rows_answers_and_workers_are_shown_in_lines(site):
     site.answerer(bridge, name="shard-1", answer=lambda query: {"answer": "All\nof it."})
     line = watch.wait(r"response .*All of it\.$")
     assert re.fullmatch(rf"\d\d:\d\d:\d\d\.\d{{3}} response +{bridge.conversation[-8:]} docs +#\d+ ← #{first} +"
-                        r"[\d.<]+ m?s shard-1: All of it\.", line)
-    watch.wait(r"worker .* shard-1 joined \(MDP/0\.2; 1 worker\)$")
+                        r"[\d.<]+ m?s shard-1 \[uid:\d+\]: All of it\.", line)
+    watch.wait(r"worker .* shard-1 \[uid:\d+\] joined \(MDP/0\.2; 1 worker\)$")
     bridge.send("still here", session="b")
     watch.wait(r"message +\w{8} +#\d+ +still here$")
     assert "\x1b" not in watch.out.text(), "colours only on a terminal"

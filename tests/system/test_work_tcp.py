@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gate import descriptors, world  # noqa: F401  (world is a fixture)
-from harness import DISCONNECT, FINAL, HERE, PARTIAL, PYTHON, WAIT, wait_for
+from harness import DISCONNECT, FINAL, HERE, PARTIAL, PYTHON, WAIT, free_port, wait_for
 
 EXAMPLE = HERE.parent.parent / "adapters" / "python" / "examples" / "tcp_answerer.py"
 FAST = {"backoff.first": "20ms", "backoff.max": "100ms"}
@@ -80,12 +80,6 @@ def listener():
 
 def work(world, listener, *words):
     return world.work("--tcp", f"127.0.0.1:{listener.port}", *words)
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 def closed(connection):

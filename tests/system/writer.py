@@ -160,11 +160,14 @@ def query(question, query_id, **members):
 
 
 def write_each(task):
-    """COUNT sends, each with its own connection and transaction."""
+    """COUNT sends, each with its own connection and transaction. LOG: a file for what was committed, as in
+    storm_writer.py."""
+    log = open(task.get("log", "/dev/null"), "a", encoding="utf-8", buffering=1)
     for n in range(task["count"]):
         name = f"{task.get('name', 'w')}-{n}"
-        send(task["db"], task["conversation"], query(f"question {name}", name),
-             journal=task.get("journal", "WAL"))
+        row = send(task["db"], task["conversation"], query(f"question {name}", name),
+                   journal=task.get("journal", "WAL"))
+        log.write(json.dumps({"asked": row, "name": name, "conversation": task["conversation"]}) + "\n")
         if task.get("pause"):
             time.sleep(task["pause"])
 

@@ -43,6 +43,7 @@ struct held {
 /* What a worker says of itself; 0 means: MDP, service "default", one slot. */
 struct hire {
     bool given;
+    const char *called; /* another name than that of its connection */
     const char *service;
     enum worker_protocol protocol;
     uint32_t slots;
@@ -88,6 +89,9 @@ void script_hire(const char *name, struct hire hire);
 void script_ready(const char *name, struct hire hire);
 void falls_silent(const char *name);
 void beats(const char *name);
+/* It heartbeats and says that it takes SLOTS queries at once from now on; what comes of that is to
+ * be expected. */
+void beats_with(const char *name, uint32_t slots);
 void says_disconnect(const char *name);
 /* Heartbeats sent to NAME since the last call. */
 unsigned heartbeats_sent(const char *name);

@@ -85,7 +85,7 @@ void script_ready(const char *name, struct hire hire)
     struct event event = {.kind = EVENT_READY};
 
     note(name, &hire);
-    snprintf(options.name, sizeof options.name, "%s", name);
+    snprintf(options.name, sizeof options.name, "%s", hire.called ? hire.called : name);
     event.ready.peer = &peer;
     event.ready.protocol = hire.protocol;
     event.ready.envelope = &envelope;
@@ -124,6 +124,13 @@ void beats(const char *name)
 {
     script_expect_nothing(__FILE__, __LINE__);
     feed_heartbeat(name);
+}
+
+void beats_with(const char *name, uint32_t slots)
+{
+    const struct peer peer = script_peer(name);
+    script_happen(&(struct event){.kind = EVENT_HEARTBEAT,
+                                  .heartbeat = {.peer = &peer, .resized = true, .slots = slots}});
 }
 
 void says_disconnect(const char *name)

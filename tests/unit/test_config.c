@@ -12,6 +12,8 @@ static void every_key_has_a_default_that_it_takes(void **state)
     (void)state;
     config_init(&fresh);
     for (size_t i = 0; i < config_key_count; i++) {
+        if (config_keys[i].type == LIST)
+            continue; /* none, which cannot be said */
         snprintf(word, sizeof word, "%s=%s", config_keys[i].name, config_keys[i].initial);
         put(word);
     }
@@ -98,7 +100,7 @@ static void values_outside_of_their_range_are_refused_with_it(void **state)
         refuse(word[i], " is ");
     refuse("order=random", "fair|fifo|conversation");
     refuse("attempts=many", "a number from 1 to 1000");
-    refuse("lease=long", "a duration from 100ms to 86400s");
+    refuse("lease=long", "a duration from 100ms to 1d");
 }
 
 static void unknown_keys_are_refused_with_the_nearest(void **state)
@@ -107,6 +109,10 @@ static void unknown_keys_are_refused_with_the_nearest(void **state)
 
     (void)state;
     refuse("atempts=3", "did you mean attempts?");
+    refuse("comit.dutty=3", "did you mean commit.duty?");
+    refuse("service.render.atempts=3", "did you mean service.render.attempts?");
+    refuse("service.a.b.backof.first=2s", "did you mean service.a.b.backoff.first?");
+    refuse("service.render.commit.duty=3", "commit.duty is the same for all services");
     refuse("quite.something.else=3", "no key");
     refuse("=3", "no key");
     refuse("attempts", "KEY=VALUE");

@@ -64,6 +64,40 @@ static void file_may_write_keys_in_sections_or_in_one_word(void **state)
     rulebook_done(&book);
 }
 
+static void key_that_is_repeated_has_all_its_values(void **state)
+{
+    struct config other;
+
+    (void)state;
+    load_ok("gate = tcp://127.0.0.1:1\n"
+            "work = \"-- python3 'a b.py'\"\n"
+            "gate = tcp://127.0.0.1:2\n"
+            "events = ipc:///a\n"
+            "    bodies = off\n"
+            "log\n"
+            "    format = json\n");
+    put("gate=ipc:///b");
+    assert_int_equal(config.gates.count, 3);
+    assert_string_equal(config.gates.item[1], "tcp://127.0.0.1:2");
+    assert_string_equal(config.gates.item[2], "ipc:///b");
+    assert_string_equal(config.works.item[0], "-- python3 'a b.py'");
+    assert_int_equal(config.events.count, 1);
+    assert_int_equal(config.bodies, BODIES_OFF);
+    assert_string_equal(config.log_format, "json");
+    config_init(&other);
+    config_swap_options(&config, &other);
+    assert_int_equal(config.gates.count, 0);
+    assert_int_equal(config.bodies, BODIES_OFF); /* no option */
+    assert_string_equal(config.log_format, "auto");
+    config_unset(&other, "gate");
+    assert_int_equal(other.gates.count, 0);
+    for (int i = 0; i < CONFIG_LIST; i++)
+        put("gate=ipc:///b");
+    refuse("gate=ipc:///b", "more than 64 times");
+    refuse("log.format=xml", "human|json|journal|auto");
+    config_done(&other);
+}
+
 static void file_with_an_error_is_refused_with_it(void **state)
 {
     static const struct {
@@ -172,14 +206,17 @@ static void printed_settings_are_a_file_that_says_the_same(void **state)
 
 static struct {
     size_t live, restart, service;
+    char last[200];
 } seen;
 
-static void see(void *context, const char *key, bool live)
+static void see(void *context, const struct config_change *change)
 {
     (void)context;
-    seen.live += live;
-    seen.restart += !live;
-    seen.service += strcmp(key, "service") == 0;
+    seen.live += change->live;
+    seen.restart += !change->live;
+    seen.service +=
+        strncmp(change->key, "service.r", 9) == 0 || strncmp(change->key, "service.l", 9) == 0;
+    snprintf(seen.last, sizeof seen.last, "%s %s %s", change->key, change->was, change->now);
 }
 
 static void compare(const struct config *now)
@@ -195,12 +232,13 @@ static void change_all(struct config *now)
 
     for (size_t i = 0; i < config_key_count; i++) {
         const struct key *key = &config_keys[i];
-        const char *value = key->type == CHOICE     ? strrchr(key->choices, '|') + 1
+        const char *value = key->type == CHOICE     ? strrchr(key->words, '|') + 1
                             : key->type == NUMBER   ? "17"
                             : key->type == DURATION ? "1100ms"
+                            : key->words            ? strrchr(key->words, '|') + 1
                                                     : "other";
-        if (key->type == CHOICE && strcmp(value, key->initial) == 0)
-            value = "off"; /* presence, whose default comes last */
+        if (key->words && strcmp(value, key->initial) == 0) /* it comes last */
+            value = key->type == CHOICE ? "off" : "human";
         snprintf(word, sizeof word, "%s=%s", key->name, value);
         if (config_set_word(now, word, error) < 0)
             fail_msg("%s: %s", word, error);
@@ -214,7 +252,7 @@ static void comparing_names_what_has_changed(void **state)
 
     (void)state;
     for (size_t i = 0; i < config_key_count; i++)
-        live += config_keys[i].change != AT_RESTART;
+        live += config_keys[i].change == LIVE || config_keys[i].change == RULE;
     config_init(&now);
     compare(&now);
     assert_int_equal(seen.live + seen.restart, 0);
@@ -234,17 +272,44 @@ static void comparing_sees_the_services_own(void **state)
     config_init(&now);
     put("service.render.attempts=2");
     compare(&now);
-    assert_int_equal(seen.service, 1);
+    assert_string_equal(seen.last, "service.render.attempts 2 5"); /* gone: as all services */
     assert_int_equal(config_set_word(&now, "service.render.attempts=3", error), 0);
     compare(&now);
+    assert_string_equal(seen.last, "service.render.attempts 2 3");
     assert_int_equal(seen.service, 1);
     put("service.render.attempts=3");
     compare(&now);
     assert_int_equal(seen.service, 0);
-    assert_int_equal(config_set_word(&now, "service.law.attempts=3", error), 0);
+    assert_int_equal(config_set_word(&now, "service.law.lease=90m", error), 0);
+    compare(&now);
+    assert_string_equal(seen.last, "service.law.lease 10m 90m"); /* new */
     put("service.render.order=fifo");
     compare(&now);
-    assert_int_equal(seen.service, 1);
+    assert_int_equal(seen.service, 2);
+    config_done(&now);
+}
+
+static void comparing_says_what_was_and_what_is(void **state)
+{
+    struct config now;
+
+    (void)state;
+    config_init(&now);
+    assert_int_equal(config_set_word(&now, "commit.duty=20", error), 0);
+    compare(&now);
+    assert_string_equal(seen.last, "commit.duty 50 20");
+    put("commit.duty=20");
+    assert_int_equal(config_set_word(&now, "drain.timeout=90s", error), 0);
+    compare(&now);
+    assert_string_equal(seen.last, "drain.timeout 30s 90s");
+    put("drain.timeout=90s");
+    put("claim=dispatch");
+    compare(&now);
+    assert_string_equal(seen.last, "claim dispatch reply");
+    put("claim=reply");
+    put("serve.session=a");
+    compare(&now);
+    assert_string_equal(seen.last, "serve.session a b");
     config_done(&now);
 }
 
@@ -277,6 +342,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(file_may_write_keys_in_sections_or_in_one_word),
+        TEST(key_that_is_repeated_has_all_its_values),
         TEST(file_with_an_error_is_refused_with_it),
         TEST(empty_file_changes_nothing),
         TEST(file_that_is_none_is_refused),
@@ -284,6 +350,7 @@ int main(void)
         TEST(printed_settings_are_a_file_that_says_the_same),
         TEST(comparing_names_what_has_changed),
         TEST(comparing_sees_the_services_own),
+        TEST(comparing_says_what_was_and_what_is),
         TEST(taking_over_leaves_what_needs_a_restart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -299,19 +299,6 @@ static void more_than_its_slots_is_not_taken_up_but_waited_for(void **state)
     expect_answer(19, 1);
 }
 
-static void a_worker_that_registers_again_keeps_what_it_holds(void **state)
-{
-    (void)state;
-    given_worker("w1", .heartbeats = true);
-    row_seen(17, "conv_a", "default");
-    expect_deliver(17, 1, "w1");
-    worker_says_ready("w1", .holds = {HELD(17, 1)}, .heartbeats = true);
-    expect_retry_and_left(17, 1, "w1", "registered again");
-    expect_joined("w1");
-    expect_adopted(17, 1, "w1");
-    expect_finished(1);
-}
-
 static void a_paused_service_may_be_taken_up(void **state)
 {
     (void)state;
@@ -342,7 +329,6 @@ int main(void)
         script_test(one_query_under_two_attempts_takes_two_slots),
         script_test(a_forged_or_foreign_token_holds_nothing),
         script_test(more_than_its_slots_is_not_taken_up_but_waited_for),
-        script_test(a_worker_that_registers_again_keeps_what_it_holds),
         script_test(a_paused_service_may_be_taken_up),
     };
     return cmocka_run_group_tests_name("dispatch: holding", tests, NULL, NULL);

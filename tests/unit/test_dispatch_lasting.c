@@ -88,6 +88,7 @@ static void attempt_max_goes_on_counting_over_a_restart(void **state)
     takes_it_up("w1", true);
     expect_adopted(17, 1, "w1");
     assert_true(last_action()->leased_us == now_us() - 60 * SECOND);
+    assert_true(last_action()->seen_us == now_us() - 60 * SECOND); /* it has not waited since */
     pass_us(SECOND);
     expect_record(17, 1, "w1"); /* so that the next restart knows it, too */
     assert_true(last_action()->leased_us == now_us() - 61 * SECOND);

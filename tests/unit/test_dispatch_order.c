@@ -113,6 +113,23 @@ static void a_worker_with_slots_takes_that_many_at_once(void **state)
     expect_deliver(4, 1, "w1");
 }
 
+static void a_heartbeat_changes_how_many_a_worker_takes_at_once(void **state)
+{
+    (void)state;
+    given_worker("relay", .heartbeats = true);
+    beats_with("relay", 0);
+    for (int64_t id = 1; id <= 4; id++)
+        row_seen(id, "conv_a", "default");
+    expect_nothing();
+    beats_with("relay", 1);
+    expect_deliver(1, 1, "relay");
+    expect_nothing();
+    beats_with("relay", 3);
+    expect_deliver(2, 1, "relay");
+    expect_deliver(3, 1, "relay");
+    expect_nothing();
+}
+
 static void a_req_worker_is_served_one_query_after_the_other(void **state)
 {
     (void)state;
@@ -276,6 +293,7 @@ int main(void)
         script_test(the_least_recently_used_worker_is_next),
         script_test(slots_are_used_in_turn_between_workers),
         script_test(a_worker_with_slots_takes_that_many_at_once),
+        script_test(a_heartbeat_changes_how_many_a_worker_takes_at_once),
         script_test(a_req_worker_is_served_one_query_after_the_other),
         script_test(mdp_and_req_workers_share_a_service),
         script_test(a_worker_gets_only_its_service),

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -36,16 +37,29 @@ static struct event_head head_of(const char *conversation, const char *service)
     return head;
 }
 
+static const struct identity nobody;
+
 static void partial_says_what_it_belongs_to(void **state)
 {
     struct event_head head = head_of("conv_1", "law");
 
     (void)state;
-    event_partial(&head, span_str("w1"), 2, 3, span_str("a \"b\"\n"), &json);
+    event_partial(&head, span_str("w1"), &nobody, 2, 3, span_str("a \"b\"\n"), &json);
     assert_string_equal(
         json.data, "{\"event\":\"partial\",\"seq\":7,\"time\":\"1970-01-01T00:00:01\","
                    "\"message_id\":17,\"conversation_id\":\"conv_1\",\"service\":\"law\","
                    "\"worker\":\"w1\",\"attempt\":2,\"index\":3,\"text\":\"a \\\"b\\\"\\u000a\"}");
+}
+
+static void partial_says_who_has_sent_it(void **state)
+{
+    struct event_head head = head_of("conv_1", "law");
+    const struct identity who = {"key:0123", "w \"1\""};
+
+    (void)state;
+    event_partial(&head, span_str("w1"), &who, 2, 3, span_str("a"), &json);
+    assert_non_null(strstr(json.data, "\"attempt\":2,\"verified\":{\"principal\":\"key:0123\","
+                                      "\"name\":\"w \\\"1\\\"\"},\"index\":3,"));
 }
 
 static void other_events_have_the_members_they_are_given(void **state)
@@ -55,14 +69,17 @@ static void other_events_have_the_members_they_are_given(void **state)
         {"why", EVENT_TEXT, span_str("it \"failed\""), 0},
         {"returned", EVENT_FLAG, {0}, 1},
         {"pause", EVENT_SECONDS, {0}, 1250000},
+        {"verified", EVENT_JSON, span_str("{\"principal\":\"uid:1\"}"), 0},
+        {"by", EVENT_JSON, {0}, 0},
     };
 
     (void)state;
-    event_other("retry", 7, 1000000, member, 4, &json);
+    event_other("retry", 7, 1000000, member, 6, &json);
     assert_string_equal(json.data,
                         "{\"event\":\"retry\",\"seq\":7,\"time\":\"1970-01-01T00:00:01\","
                         "\"message_id\":17,\"why\":\"it \\\"failed\\\"\","
-                        "\"returned\":true,\"pause\":1.250}");
+                        "\"returned\":true,\"pause\":1.250,"
+                        "\"verified\":{\"principal\":\"uid:1\"}}");
 }
 
 static struct event_row row_of(const char *text, const char *metadata)
@@ -145,7 +162,9 @@ static void whatever_came_from_others_is_one_harmless_line_of_json(void **state)
     for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
         struct event_head head = head_of(odd[i], odd[i]);
         buffer_reset(&json);
-        event_partial(&head, span_str(odd[i]), 1, 1, span_str(odd[i]), &json);
+        struct identity who = {.principal = "key:00"};
+        snprintf(who.name, sizeof who.name, "%s", odd[i]);
+        event_partial(&head, span_str(odd[i]), &who, 1, 1, span_str(odd[i]), &json);
         assert_int_equal(jtext_check(buffer_span(&json)), JTEXT_OBJECT);
         for (size_t at = 0; at < json.size; at++) {
             assert_in_range((unsigned char)json.data[at], 0x20, 0x7e);
@@ -163,6 +182,7 @@ int main(void)
 #define WITH_BUFFER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         WITH_BUFFER(partial_says_what_it_belongs_to),
+        WITH_BUFFER(partial_says_who_has_sent_it),
         WITH_BUFFER(other_events_have_the_members_they_are_given),
         WITH_BUFFER(row_is_told_alike_live_and_again_but_for_its_number_and_time),
         WITH_BUFFER(response_says_what_it_answers_and_how_long_it_took),

@@ -9,10 +9,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "adapters/host/journal.h"
 #include "gateway/log.h"
+#include "gateway/log_fold.h"
 #include "proto/escape.h"
 #include "proto/jtext.h"
 #include "proto/limits.h"
@@ -188,6 +192,71 @@ static void logging_keeps_errno(void **state)
     assert_int_equal(after, ENOSPC);
 }
 
+/* There is no journal where tests run; where there is one, its entries are not ours to read. */
+static void what_the_journal_does_not_take_is_a_line_with_its_priority(void **state)
+{
+    (void)state;
+    if (access("/run/systemd/journal/socket", F_OK) == 0)
+        skip();
+    log_setup(LOG_INFO, LOG_JOURNAL, "");
+    const struct log_field field[] = {LOG_STR("name", "a\n<0>b"), LOG_INT("id", 7)};
+    assert_string_equal(line_of(LOG_ERROR, "odd", field, 2), "<3>odd name=\"a\\n<0>b\" id=7\n");
+    log_setup(LOG_INFO, LOG_JOURNAL, "work");
+    assert_string_equal(line_of(LOG_INFO, "ready", NULL, 0), "<6>work: ready\n");
+}
+
+static void the_journal_is_chosen_when_stderr_is_its_stream(void **state)
+{
+    (void)state;
+    struct stat status;
+    char stream[100];
+    assert_return_code(fstat(STDERR_FILENO, &status), errno);
+    snprintf(stream, sizeof stream, "%ju:%ju", (uintmax_t)status.st_dev, (uintmax_t)status.st_ino);
+    setenv("JOURNAL_STREAM", stream, 1);
+    assert_true(journal_is_stderr());
+    strcat(stream, "0");
+    setenv("JOURNAL_STREAM", stream, 1);
+    assert_false(journal_is_stderr());
+    setenv("JOURNAL_STREAM", "1:x", 1);
+    assert_false(journal_is_stderr());
+    unsetenv("JOURNAL_STREAM");
+    assert_false(journal_is_stderr());
+}
+
+static void what_repeats_is_folded_and_counted(void **state)
+{
+    (void)state;
+    log_setup(LOG_INFO, LOG_JSON, "");
+    unsigned lines = 0;
+    for (unsigned i = 0; i < 812; i++) {
+        const struct log_field field[] = {LOG_STR("why", "forged"), LOG_INT("id", i)};
+        lines += *line_of(LOG_WARN, "refused", field, 2) != '\0';
+    }
+    assert_int_equal(lines, LOG_FOLD_FIRST);
+    const struct log_field other = LOG_STR("why", "late");
+    assert_string_not_equal(line_of(LOG_WARN, "refused", &other, 1), "");
+    assert_true(log_due() < INT64_MAX);
+}
+
+static void what_became_of_a_query_is_never_folded(void **state)
+{
+    (void)state;
+    human();
+    int ends[2], saved = dup(STDERR_FILENO), lines = 0;
+    assert_return_code(pipe2(ends, O_CLOEXEC | O_NONBLOCK), errno);
+    assert_return_code(dup2(ends[1], STDERR_FILENO), errno);
+    for (int i = 0; i < 1000; i++)
+        log_each(LOG_WARN, "dead", LOG_STR("why", "no"));
+    assert_return_code(dup2(saved, STDERR_FILENO), errno);
+    close(saved);
+    close(ends[1]);
+    ssize_t size = read(ends[0], written, sizeof written);
+    close(ends[0]);
+    for (ssize_t i = 0; i < size; i++)
+        lines += written[i] == '\n';
+    assert_int_equal(lines, 1000);
+}
+
 static void words_for_level_and_format_are_read_strictly(void **state)
 {
     (void)state;
@@ -201,6 +270,10 @@ static void words_for_level_and_format_are_read_strictly(void **state)
     assert_int_equal(format, LOG_JSON);
     assert_int_equal(log_format_parse("xml", &format), -1);
     assert_int_equal(format, LOG_JSON);
+    assert_int_equal(log_format_parse("journal", &format), 0);
+    assert_int_equal(format, LOG_JOURNAL);
+    assert_int_equal(log_format_parse("auto", &format), 0);
+    assert_int_equal(format, LOG_AUTO);
 }
 
 static void prose_keeps_its_lines_and_nothing_else(void **state)
@@ -228,6 +301,10 @@ int main(void)
         cmocka_unit_test(a_long_value_is_cut_between_characters),
         cmocka_unit_test(levels_below_the_chosen_one_write_nothing),
         cmocka_unit_test(logging_keeps_errno),
+        cmocka_unit_test(what_the_journal_does_not_take_is_a_line_with_its_priority),
+        cmocka_unit_test(the_journal_is_chosen_when_stderr_is_its_stream),
+        cmocka_unit_test(what_repeats_is_folded_and_counted),
+        cmocka_unit_test(what_became_of_a_query_is_never_folded),
         cmocka_unit_test(words_for_level_and_format_are_read_strictly),
         cmocka_unit_test(prose_keeps_its_lines_and_nothing_else),
     };

@@ -32,10 +32,7 @@ static void mdp_that_is_written_is_read(void **state)
         {.command = MDP_REQUEST, .address = span_str("t"), .body = body, .body_count = 1},
         {.command = MDP_REQUEST, .address = span_str("t"), .body = body, .body_count = 3},
         {.command = MDP_PARTIAL, .address = span_str("t"), .body = body, .body_count = 2},
-        {.command = MDP_FINAL,
-         .address = span_str("t"),
-         .body = body,
-         .body_count = LIMIT_BODY_FRAMES},
+        {.command = MDP_FINAL, .address = span_str("t"), .body = body, .body_count = MDP_BODY},
         {.command = MDP_HEARTBEAT},
         {.command = MDP_DISCONNECT},
     };
@@ -110,11 +107,11 @@ static void body_beyond_its_frames_is_refused_and_changes_nothing(void **state)
     struct span frame[MDP_CLIENT_BODY + 3] = {span_str("\x04"), span_str("t")};
     struct mdp_message message = {.command = MDP_HEARTBEAT};
     struct mdp_client_message client = {.command = MDP_CLIENT_PARTIAL};
-    assert_int_equal(mdp_read(MDP_02, frame, LIMIT_BODY_FRAMES + 4, &message), -1);
+    assert_int_equal(mdp_read(MDP_02, frame, MDP_BODY + 4, &message), -1);
     frame[0] = span_str("\x03");
-    assert_int_equal(mdp_read(MDP_01, frame, LIMIT_BODY_FRAMES + 4, &message), -1);
+    assert_int_equal(mdp_read(MDP_01, frame, MDP_BODY + 4, &message), -1);
     assert_int_equal(message.command, MDP_HEARTBEAT);
-    assert_int_equal(mdp_read(MDP_01, frame, LIMIT_BODY_FRAMES + 3, &message), 0);
+    assert_int_equal(mdp_read(MDP_01, frame, MDP_BODY + 3, &message), 0);
     assert_int_equal(mdp_client_read(MDP_02, frame, MDP_CLIENT_BODY + 3, &client), -1);
     assert_int_equal(mdp_client_read(MDP_01, frame, MDP_CLIENT_BODY + 2, &client), -1);
     assert_int_equal(client.command, MDP_CLIENT_PARTIAL);

@@ -230,7 +230,7 @@ static void gate_that_is_written_is_read(void **state)
             struct buffer metadata;
             buffer_init(&metadata);
             message_compose_gate(span_str("law"), known[i].protocol, (enum body_form)form,
-                                 span_str("uid:7"), form == BODY_BLOB, &metadata);
+                                 span_str("uid:7"), span_str(""), form == BODY_BLOB, &metadata);
             read_request("?", metadata.data, &message);
             assert_true(message.request);
             assert_int_equal(message.majordomo, known[i].majordomo);
@@ -248,7 +248,8 @@ static void gate_is_written_as_the_document_has_it(void **state)
     (void)state;
     struct buffer metadata;
     buffer_init(&metadata);
-    message_compose_gate(span_str("la\"w"), "MDP/0.2", BODY_TEXT, span_str("tcp"), true, &metadata);
+    message_compose_gate(span_str("la\"w"), "MDP/0.2", BODY_TEXT, span_str("tcp"), span_str(""),
+                         true, &metadata);
     assert_string_equal(
         metadata.data,
         "{\"action_type\":\"question\",\"service\":\"la\\\"w\",\"gate\":{\"protocol\":"

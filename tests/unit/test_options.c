@@ -29,9 +29,18 @@ static void what_is_written_is_read(void **state)
 {
     (void)state;
     static const struct worker_options given[] = {
-        {"w1", 1, true, 2500, {NULL, 0}, true, "tcp"},
-        {"", LIMIT_SLOTS, false, 0, {"[]", 2}, false, ""},
-        {"gr\xc3\xbc\xc3\x9f\"e", 7, true, 60000, {"[\"a\",\"b\"]", 9}, false, "a-9"}};
+        {"w1", 1, true, 2500, {NULL, 0}, true, "tcp", false, {""}, 0},
+        {"", LIMIT_SLOTS, false, 0, {"[]", 2}, false, "", true, {""}, 0},
+        {"gr\xc3\xbc\xc3\x9f\"e",
+         7,
+         true,
+         60000,
+         {"[\"a\",\"b\"]", 9},
+         false,
+         "a-9",
+         true,
+         {"0123456789abcdef", "00000000000000ff"},
+         2}};
     for (size_t i = 0; i < sizeof given / sizeof given[0]; i++) {
         struct worker_options options;
         struct buffer json;
@@ -46,8 +55,54 @@ static void what_is_written_is_read(void **state)
         assert_true(span_equal(options.holding, given[i].holding));
         assert_int_equal(options.wants_query, given[i].wants_query);
         assert_string_equal(options.adapter, given[i].adapter);
+        assert_int_equal(options.relays, given[i].relays);
+        assert_int_equal(options.relay_count, given[i].relay_count);
+        for (size_t k = 0; k < given[i].relay_count; k++)
+            assert_string_equal(options.relay[k], given[i].relay[k]);
         buffer_done(&json);
     }
+}
+
+static void a_heartbeat_says_how_many_queries_are_taken_at_once(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"",
+                                      "3",
+                                      "{}",
+                                      "{\"slots\":-1}",
+                                      "{\"slots\":1001}",
+                                      "{\"slots\":1.5}",
+                                      "{\"slots\":\"3\"}",
+                                      "{\"slots\":3"};
+    uint32_t slots = 42;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(options_read_slots(span_str(bad[i]), &slots), -1);
+    assert_int_equal(slots, 42);
+    assert_int_equal(options_read_slots(span_str("{\"slots\":0}"), &slots), 0);
+    assert_int_equal(slots, 0);
+    assert_int_equal(options_read_slots(span_str("{\"x\":1,\"slots\":1000}"), &slots), 0);
+    assert_int_equal(slots, 1000);
+}
+
+static void a_heartbeat_may_name_relays_anew(void **state)
+{
+    static const char *const bad[] = {"{\"slots\":1,\"relay\":3}", "{\"slots\":1,\"relay\":[3]}",
+                                      "{\"slots\":1,\"relay\":[\"0123456789ABCDEF\"]}"};
+    struct worker_options options = {.relay_count = 1};
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(options_read_relays(span_str(bad[i]), &options), -1);
+    assert_int_equal(options_read_relays(span_str("{\"slots\":1}"), &options), 0);
+    assert_int_equal(options.relay_count, 1);
+    assert_int_equal(
+        options_read_relays(
+            span_str("{\"relay\":[\"0123456789abcdef\",\"fedcba9876543210\"],\"slots\":1}"),
+            &options),
+        1);
+    assert_int_equal(options.relay_count, 2);
+    assert_string_equal(options.relay[1], "fedcba9876543210");
+    assert_int_equal(options_read_relays(span_str("{\"slots\":1,\"relay\":[]}"), &options), 1);
+    assert_int_equal(options.relay_count, 0);
 }
 
 static void bad_options_are_refused_and_change_nothing(void **state)
@@ -58,6 +113,12 @@ static void bad_options_are_refused_and_change_nothing(void **state)
         "[]",
         "null",
         " ",
+        "{\"format\":\"relays\"}",
+        "{\"relay\":\"0123456789abcdef\"}",
+        "{\"relay\":[1]}",
+        "{\"relay\":[\"0123456789abcde\"]}",
+        "{\"relay\":[\"0123456789abcdef0\"]}",
+        "{\"relay\":[\"0123456789ABCDEF\"]}",
         "\xff",
         "{\"name\":7}",
         "{\"name\":null}",
@@ -91,7 +152,8 @@ static void bad_options_are_refused_and_change_nothing(void **state)
         "{\"format\":[\"query\"]}",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        struct worker_options options = {"untouched", 42, true, 42, {NULL, 0}, true, "x"};
+        struct worker_options options = {"untouched", 42,  true,  42,   {NULL, 0},
+                                         true,        "x", false, {""}, 0};
         assert_int_equal(options_read(span_str(bad[i]), &options), -1);
         assert_string_equal(options.name, "untouched");
         assert_int_equal(options.slots, 42);
@@ -161,7 +223,8 @@ static void holding_beyond_the_slots_there_are_is_refused(void **state)
 static void fullest_ready_is_read(void **state)
 {
     (void)state;
-    struct worker_options options = {"", LIMIT_SLOTS, true, 60000, {NULL, 0}, true, ""};
+    struct worker_options options = {"",   LIMIT_SLOTS, true,  60000, {NULL, 0},
+                                     true, "",          false, {""},  0};
     static struct span token[LIMIT_SLOTS + 2];
     struct buffer holding, json;
     struct token read;
@@ -210,7 +273,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_given_is_the_defaults),
         cmocka_unit_test(what_is_written_is_read),
+        cmocka_unit_test(a_heartbeat_may_name_relays_anew),
         cmocka_unit_test(bad_options_are_refused_and_change_nothing),
+        cmocka_unit_test(a_heartbeat_says_how_many_queries_are_taken_at_once),
         cmocka_unit_test(options_beyond_their_size_are_refused),
         cmocka_unit_test(holding_gives_the_tokens_and_passes_over_the_rest),
         cmocka_unit_test(holding_beyond_the_slots_there_are_is_refused),

@@ -156,21 +156,27 @@ static int setup(void **state)
     return token_init();
 }
 
-static void address_says_whether_a_request_is_raw(void **state)
+static void address_says_whether_a_request_is_raw_and_whether_a_relay_passes_it_on(void **state)
 {
     (void)state;
-    struct token token;
-    char text[TOKEN_SIZE];
-    bool raw = true;
+    struct token_address read;
+    char text[TOKEN_SIZE], via[TOKEN_SIZE];
     struct span longest = span_str("9223372036854775807.4294967295.AAAAAAAAAAAAAAAAAAAAAA");
-    assert_int_equal(token_read_address(longest, &token, &raw), 0);
-    assert_false(raw);
+    assert_int_equal(token_read_address(longest, &read), 0);
+    assert_false(read.raw || read.via);
     size_t size = token_raw_address(longest, text);
     assert_string_equal(text, "9223372036854775807.4294967295.AAAAAAAAAAAAAAAAAAAAAA.raw");
     assert_int_equal(size, strlen(text));
-    assert_int_equal(token_read_address(span_of(text, size), &token, &raw), 0);
-    assert_true(raw);
-    assert_true(token.message_id == INT64_MAX && token.attempt == UINT32_MAX);
+    assert_int_equal(token_read_address(span_of(text, size), &read), 0);
+    assert_true(read.raw && !read.via);
+    assert_true(read.token.message_id == INT64_MAX && read.token.attempt == UINT32_MAX);
+    size = token_via_address(span_of(text, size), via);
+    assert_string_equal(via, "9223372036854775807.4294967295.AAAAAAAAAAAAAAAAAAAAAA.raw.via");
+    assert_int_equal(token_read_address(span_of(via, size), &read), 0);
+    assert_true(read.raw && read.via);
+    size = token_via_address(longest, via);
+    assert_int_equal(token_read_address(span_of(via, size), &read), 0);
+    assert_true(!read.raw && read.via);
 }
 
 static void what_is_no_address_is_refused_and_changes_nothing(void **state)
@@ -179,20 +185,23 @@ static void what_is_no_address_is_refused_and_changes_nothing(void **state)
     static const char *const bad[] = {
         "",
         ".raw",
+        ".via",
+        ".raw.via",
         "17.1.raw",
         "17.1.AAAAAAAAAAAAAAAAAAAAAA.",
         "17.1.AAAAAAAAAAAAAAAAAAAAAA.RAW",
         "17.1.AAAAAAAAAAAAAAAAAAAAAA.raw ",
         "17.1.AAAAAAAAAAAAAAAAAAAAAAraw",
         "17.1.AAAAAAAAAAAAAAAAAAAAAA.raw.raw",
+        "17.1.AAAAAAAAAAAAAAAAAAAAAA.via.raw",
+        "17.1.AAAAAAAAAAAAAAAAAAAAAA.via.via",
         "17.1.AAAAAAAAAAAAAAAAAAAAAA.query",
     };
-    struct token token = {.message_id = 42};
-    bool raw = true;
+    struct token_address read = {.token = {.message_id = 42}, .raw = true};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        assert_int_equal(token_read_address(span_str(bad[i]), &token, &raw), -1);
-    assert_true(raw);
-    assert_true(token.message_id == 42);
+        assert_int_equal(token_read_address(span_str(bad[i]), &read), -1);
+    assert_true(read.raw);
+    assert_true(read.token.message_id == 42);
 }
 
 int main(void)
@@ -202,7 +211,7 @@ int main(void)
         cmocka_unit_test(token_means_nothing_for_anything_else),
         cmocka_unit_test(every_change_of_the_text_is_another_token_or_none),
         cmocka_unit_test(what_is_not_exactly_a_token_is_refused),
-        cmocka_unit_test(address_says_whether_a_request_is_raw),
+        cmocka_unit_test(address_says_whether_a_request_is_raw_and_whether_a_relay_passes_it_on),
         cmocka_unit_test(what_is_no_address_is_refused_and_changes_nothing),
     };
     return cmocka_run_group_tests(tests, setup, NULL);

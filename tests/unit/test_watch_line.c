@@ -83,6 +83,27 @@ static void error_is_said_to_be_one(void **state)
     assert_non_null(strstr(got, " error: {\"code\":7}\n"));
 }
 
+static void brackets_are_for_whom_the_gateway_has_verified(void **state)
+{
+    (void)state;
+    assert_non_null(
+        strstr(line("{\"event\":\"query\",\"form\":\"question\",\"text\":\"[uid:0] why?\"}"),
+               " [] [uid:0] why?\n"));
+    assert_non_null(
+        strstr(line("{\"event\":\"query\",\"form\":\"question\",\"text\":\"[uid:0] why?\","
+                    "\"sender\":{\"principal\":\"uid:5\"}}"),
+               " [uid:5] [uid:0] why?\n"));
+    assert_non_null(
+        strstr(line("{\"event\":\"response\",\"form\":\"other\",\"text\":\"w1 [uid:0]: so\"}"),
+               " [] w1 [uid:0]: so\n"));
+    assert_non_null(strstr(line("{\"event\":\"partial\",\"worker\":\"w [uid:0]\",\"text\":\"so\"}"),
+                           " w (uid:0): so\n"));
+    assert_non_null(
+        strstr(line("{\"event\":\"worker\",\"worker\":\"w [uid:0]\",\"change\":\"joined\","
+                    "\"protocol\":\"REQ\",\"workers\":1}"),
+               " w (uid:0) joined (REQ; 1 worker)\n"));
+}
+
 static void text_that_is_no_json_stands_as_it_is(void **state)
 {
     (void)state;
@@ -134,8 +155,18 @@ static void what_becomes_of_a_query_says_why(void **state)
         {"{\"event\":\"worker\",\"worker\":\"w1\",\"service\":\"*\",\"protocol\":\"MDP/0.2\","
          "\"change\":\"adopted\",\"why\":\"\",\"workers\":3,\"message_id\":17}",
          " #17       w1 adopted it again (MDP/0.2; 3 workers)\n"},
-        {"{\"event\":\"gateway/paused\",\"service\":\"docs\",\"why\":\"by uid 1000\"}",
-         " paused: by uid 1000\n"},
+        {"{\"event\":\"worker\",\"worker\":\"w1\",\"verified\":{\"principal\":\"key:"
+         "0123456789abcdef\","
+         "\"name\":\"n1\"},\"protocol\":\"MDP/0.2\",\"change\":\"joined\",\"workers\":1}",
+         " w1 [n1 key:01234567] joined (MDP/0.2; 1 worker)\n"},
+        {"{\"event\":\"partial\",\"message_id\":17,\"worker\":\"w1\",\"verified\":{\"principal\":"
+         "\"uid:5\"},"
+         "\"text\":\"so\"}",
+         " w1 [uid:5]: so\n"},
+        {"{\"event\":\"gateway/paused\",\"service\":\"docs\",\"why\":\"somebody has\","
+         "\"by\":{\"principal\":\"uid:1000\"}}",
+         " paused: [uid:1000] somebody has\n"},
+        {"{\"event\":\"gateway/paused\",\"by\":\"nobody\",\"why\":\"it is\"}", " paused: it is\n"},
         {"{\"event\":\"gateway/refused\",\"message_id\":17,\"worker\":\"w1\",\"why\":\"past\"}",
          " refused: w1: past\n"},
         {"{\"event\":\"gateway/resumed\"}", " resumed\n"},
@@ -334,6 +365,7 @@ int main(void)
         TEST(query_is_shown_by_its_question),
         TEST(response_is_shown_with_what_it_answers_and_how_long_it_took),
         TEST(error_is_said_to_be_one),
+        TEST(brackets_are_for_whom_the_gateway_has_verified),
         TEST(text_that_is_no_json_stands_as_it_is),
         TEST(what_becomes_of_a_query_says_why),
         TEST(every_kind_fits_every_width),

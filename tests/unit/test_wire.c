@@ -59,6 +59,13 @@ static void every_limit_stands_in_the_document_with_its_number(void **state)
     } limits[] = {
         {"LIMIT_FRAME_SIZE", LIMIT_FRAME_SIZE},
         {"LIMIT_FRAMES", LIMIT_FRAMES},
+        {"LIMIT_SUBMIT_SIZE", LIMIT_SUBMIT_SIZE},
+        {"LIMIT_QUESTION_CHARS", LIMIT_QUESTION_CHARS},
+        {"LIMIT_SUBMIT_QUERY_ID", LIMIT_SUBMIT_QUERY_ID},
+        {"LIMIT_SUBMIT_KEY", LIMIT_SUBMIT_KEY},
+        {"LIMIT_SUBMIT_KEY_S", LIMIT_SUBMIT_KEY_S},
+        {"LIMIT_SUBMIT_HELD", LIMIT_SUBMIT_HELD},
+        {"LIMIT_LOOKUPS", LIMIT_LOOKUPS},
         {"LIMIT_ENVELOPE_SIZE", LIMIT_ENVELOPE_SIZE},
         {"LIMIT_SERVICE", LIMIT_SERVICE},
         {"LIMIT_WORKER_NAME", LIMIT_WORKER_NAME},

@@ -15,7 +15,7 @@ export class Client {
   #own = new Set(); // one line for each stream: only the oldest request of a line gets partial answers
   #closed = false;
 
-  /** WHERE: an endpoint, or {endpoint or db, connections}. */
+  /** WHERE: an endpoint, or {endpoint or db, connections, cert, serverCert}. */
   constructor(where) {
     const connections = where?.connections ?? 4;
     if (!Number.isInteger(connections) || connections < 1)
@@ -87,8 +87,10 @@ export class Client {
       };
       const aborted = () => giveUp(signal.reason);
       if (timeout !== undefined)
-        timer = setTimeout(() => giveUp(new TimeoutError(`no answer within ${timeout} ms`)),
-                           Math.min(timeout, LONGEST));
+        timer = setTimeout(() => {
+          const why = line.refusal && `: ${line.refusal}`;
+          giveUp(new TimeoutError(`no answer within ${timeout} ms${why}`));
+        }, Math.min(timeout, LONGEST));
       signal?.addEventListener("abort", aborted, { once: true });
       line.ask(request);
     });

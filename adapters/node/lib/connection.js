@@ -7,6 +7,7 @@ import { receiveOptions, socketOptions } from "./mdp.js";
 import { locate } from "./place.js";
 import { Sender } from "./sender.js";
 
+const TURNED_AWAY = 3; // times that we are let in and closed before the handshake
 const REAPING = 20; // milliseconds that ZeroMQ needs, amply, to take leave of closed sockets
 
 const connections = new Set(); // this thread's connections
@@ -32,6 +33,8 @@ export class Connection {
   #door;
   #hear;
   #watching;
+  #turnedAway = 0;
+  #closed = false; // that was the last that happened
 
   /** Opens a socket to PLACE ({endpoint} or {db}); throws when that cannot be done. TOPICS, an array: to the events,
    *  with these subscriptions; else to the gate. HEAR is told of
@@ -46,10 +49,10 @@ export class Connection {
     this.endpoint = locate(place, this.#door);
     this.up = false;
     if (topics) {
-      this.#socket = new Subscriber(receiveOptions(this.endpoint, linger));
+      this.#socket = new Subscriber(receiveOptions(this.endpoint, linger, place.keys));
       this.#socket.subscribe(...topics);
     } else {
-      this.#socket = new Dealer(socketOptions(this.endpoint, linger));
+      this.#socket = new Dealer(socketOptions(this.endpoint, linger, place.keys));
     }
     this.#events = this.#socket.events;
     this.#sender = new Sender(this.#socket);
@@ -123,13 +126,31 @@ export class Connection {
       this.up = true;
       this.#hear.up();
     } else if (type === "handshake:error:protocol" || type === "handshake:error:auth") {
-      this.#down(`what listens at ${this.endpoint} is no gateway, or lets us not in: ${error?.message}`,
-                 "refused");
+      this.#down(`${this.endpoint}: ${this.#refusal(type, error)}`, "refused");
     } else if (type === "disconnect" && this.up) {
       this.#down("the connection to the gateway was lost", "lost");
-    } else if (type === "connect:retry" && this.#moved()) {
-      this.#down("the gateway is elsewhere now", "moved");
+    } else if (type === "disconnect") {
+      this.#closed = true;
+      if (++this.#turnedAway === TURNED_AWAY) this.#down(`${this.endpoint}: ${this.#refusal(type)}`, "refused");
+    } else if (type === "connect:retry") {
+      if (!this.#closed) this.#turnedAway = 0;
+      this.#closed = false;
+      if (this.#moved()) this.#down("the gateway is elsewhere now", "moved");
     }
+  }
+
+  #refusal(type, error) {
+    const keyed = this.#place.keys !== undefined;
+    if (type === "handshake:error:auth")
+      return "the gateway does not let our key in: its public certificate belongs into the gateway's allow-list";
+    if (/MECHANISM/i.test(`${error?.code} ${error?.message}`))
+      return keyed
+        ? "what listens there does not speak CURVE, and we do: check the endpoint, or leave out cert and serverCert"
+        : "the gateway wants a key (CURVE), and lets us not in without one: give cert and serverCert";
+    if (type === "disconnect" && keyed)
+      return "what listens there closes before we are known: the gateway has another certificate than serverCert, " +
+        "or it is no gateway";
+    return `what listens there is no gateway, or lets us not in${error ? `: ${error.message}` : ""}`;
   }
 
   #moved() {

@@ -13,6 +13,7 @@ export class Feed {
   #connection = null;
   #timer;
   #backoff = BACKOFF.first;
+  #refusal = ""; // why we were turned away, as it was told last
   #silence;
   #waiting = false; // for room, and so not for the gateway
 
@@ -89,6 +90,10 @@ export class Feed {
     const up = this.#connection.up;
     if (kind === "lost" || kind === "moved") this.#after(AGAIN);
     else this.#backOff();
+    // Said once until it changes.
+    const again = reason === this.#refusal;
+    this.#refusal = kind === "refused" ? reason : "";
+    if (kind === "refused" && again) return;
     if (kind === "refused") this.#hear.refused(reason);
     else if (up) this.#hear.away(reason);
   }

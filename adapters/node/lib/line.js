@@ -17,6 +17,8 @@ export class Line {
   #open = []; // {service, frames, part, done}, oldest first
   #timer;
   #backoff = BACKOFF.first;
+  /** Why the gateway does not let us in; "" while it does. */
+  refusal = "";
 
   constructor(place) {
     this.#place = place;
@@ -74,7 +76,9 @@ export class Line {
     clearTimeout(this.#timer);
     try {
       this.#connection = new Connection(this.#place, LINGER, {
-        up: () => {},
+        up: () => {
+          this.refusal = "";
+        },
         message: (frames) => this.#hear(frames),
         down: (reason, kind) => this.#down(reason, kind),
       });
@@ -91,6 +95,7 @@ export class Line {
   }
 
   #down(reason, kind) {
+    this.refusal = kind === "refused" ? reason : "";
     if (kind === "lost" || kind === "moved") this.#fresh(AGAIN);
     else this.#backOff();
   }

@@ -24,6 +24,7 @@ export class Link {
   #working = new Set(); // tokens of the queries that the other thread has
   #outbox;
   #backoff = BACKOFF.first;
+  #refusal = ""; // why we were turned away, as it was told last
   #unheard = 0; // our beats since the gateway last spoke
   #answered = false; // it has spoken since READY
   #timers = {}; // by name
@@ -130,7 +131,10 @@ export class Link {
     this.#drop(0);
     if (kind === "lost" || kind === "moved") this.#after(AGAIN);
     else this.#backOff();
-    if (kind === "refused") this.#tell({ kind: "refused", reason });
+    // Said once until it changes.
+    const again = reason === this.#refusal;
+    this.#refusal = kind === "refused" ? reason : "";
+    if (kind === "refused" && !again) this.#tell({ kind: "refused", reason });
     else if (registered) this.#tell({ kind: "lost", reason, dismissed: false });
     if (this.#leaving) this.#leaveWhenSent();
   }
@@ -151,7 +155,9 @@ export class Link {
   #ready() {
     const { service, name, slots, interval } = this.#setup;
     const kept = this.#outbox.waiting;
-    const holding = [...this.#working, ...kept.map(({ token }) => token)].filter(mdp.isToken);
+    // The newest first: what was never handed over comes before what the gateway may have already.
+    const newest = kept.map(({ token }) => token).reverse();
+    const holding = [...this.#working, ...newest].filter(mdp.isToken);
     const options = { name, slots, heartbeats: true, interval, format: "query" };
     if (holding.length > 0) options.holding = holding.slice(0, mdp.SLOTS);
     this.#say(mdp.READY, service, JSON.stringify(options));

@@ -44,10 +44,14 @@ export function service(name) {
   return name;
 }
 
-/** Options of every socket to the gateway; LINGER in milliseconds. While nobody listens ZeroMQ itself tries
+/** Options of every socket to the gateway; KEYS: for CURVE, or undefined; LINGER in milliseconds. While nobody listens ZeroMQ itself tries
  *  again, five times a second. */
-export function receiveOptions(endpoint, linger) {
+export function receiveOptions(endpoint, linger, keys) {
+  const curve = keys && {
+    curvePublicKey: keys.publicKey, curveSecretKey: keys.secretKey, curveServerKey: keys.serverKey,
+  };
   return {
+    ...curve,
     linger,
     ipv6: endpoint.includes("["),
     receiveHighWaterMark: 1000,
@@ -60,6 +64,6 @@ export function receiveOptions(endpoint, linger) {
 }
 
 /** Those of one that sends, too. */
-export function socketOptions(endpoint, linger) {
-  return { ...receiveOptions(endpoint, linger), sendHighWaterMark: 1000 };
+export function socketOptions(endpoint, linger, keys) {
+  return { ...receiveOptions(endpoint, linger, keys), sendHighWaterMark: 1000 };
 }

@@ -3,6 +3,8 @@
 import { readFileSync, realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 
+import { readKeys } from "./keys.js";
+
 // The canonical path of DB, which may not be there yet.
 function canonical(db) {
   try {
@@ -23,15 +25,17 @@ function announced(lock, door) {
   }
 }
 
-/** Throws a TypeError unless WHERE says in one way where the gate is; returns it as {endpoint} or {db}. */
+/** Throws a TypeError unless WHERE says in one way where the gate is; returns it as {endpoint} or {db}, with
+ *  the keys of its cert and serverCert, where there are any. */
 export function place(where) {
   const given = typeof where === "string" ? { endpoint: where } : (where ?? {});
-  const { endpoint, db } = given;
+  const { endpoint, db, cert, serverCert } = given;
   if ((endpoint === undefined) === (db === undefined))
     throw new TypeError("give either an endpoint or a db");
   if (endpoint !== undefined && !/^(ipc|tcp):\/\/./.test(endpoint))
     throw new TypeError(`not an endpoint (ipc://… or tcp://…): ${endpoint}`);
-  return endpoint !== undefined ? { endpoint: String(endpoint) } : { db: String(db) };
+  const keys = readKeys(cert, serverCert);
+  return endpoint !== undefined ? { endpoint: String(endpoint), keys } : { db: String(db), keys };
 }
 
 /** The endpoint of DOOR ("gate" or "events") to connect to now. A database's may be another one each time; throws

@@ -21,6 +21,13 @@ function readDeadline(text) {
   return deadline && deadline.getTime() > Date.now() ? deadline : null;
 }
 
+// Who asks, where the gateway has verified that; or null.
+function readSender(sender) {
+  const { principal, name } = sender ?? {};
+  if (typeof principal !== "string" || !principal) return null;
+  return { principal, name: typeof name === "string" ? name : null, content: "unverified" };
+}
+
 /** What a handler is given. */
 class Query {
   constructor(token, text, signal, partial) {
@@ -31,6 +38,7 @@ class Query {
     this.service = delivery.service;
     this.messageId = delivery.message_id;
     this.conversationId = delivery.conversation_id;
+    this.sender = readSender(delivery.sender);
     this.attempt = delivery.attempt;
     this.deadline = readDeadline(delivery.deadline);
     this.token = token;

@@ -56,7 +56,8 @@ export function readWant(options) {
 }
 
 /** Where its two doors are, from {db} or {endpoint, gate}: {events, gate}, each a place. */
-export function readPlaces({ db, endpoint, gate }) {
+export function readPlaces({ db, endpoint, gate, cert, serverCert }) {
   if (db !== undefined && gate !== undefined) throw new TypeError("give either a db, or an endpoint and a gate");
-  return { events: place({ db, endpoint }), gate: db !== undefined ? place({ db }) : place({ endpoint: gate }) };
+  const certs = { cert, serverCert };
+  return { events: place({ db, endpoint, ...certs }), gate: place({ db, endpoint: gate, ...certs }) };
 }

@@ -35,10 +35,11 @@ from ._client import Client
 from ._event import Event
 from ._observer import AsyncObserver, Observer
 from ._place import gate_of
-from ._query import Cancelled, Fatal, GiveBack, Query
+from ._query import Cancelled, Fatal, GiveBack, Query, Sender
 from ._worker import Worker, worker
 
 __version__ = "0.1.0"
 
 __all__ = ["Answer", "AskError", "AskTimeout", "AsyncClient", "AsyncObserver", "Cancelled", "Client", "Event", "Fatal",
-           "GiveBack", "Observer", "Query", "Question", "UnknownTicket", "Worker", "gate_of", "worker", "__version__"]
+           "GiveBack", "Observer", "Query", "Question", "Sender", "UnknownTicket", "Worker", "gate_of", "worker",
+           "__version__"]

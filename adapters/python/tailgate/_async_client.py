@@ -11,6 +11,7 @@ from ._answer import (Answer, AskError, AskTimeout, Question, answer_in, availab
                       rest_of, text_in, ticket_in)
 from ._client import FETCH_FIRST, FETCH_MAX, PARTIALS, Lines
 from ._connection import Frames
+from ._keys import keys_of
 from ._line import Kind
 from ._place import Path
 from ._worker import service_name
@@ -20,8 +21,9 @@ class AsyncClient:
     """Client for an event loop: the same calls with the same meaning, to be awaited. A cancelled call abandons its
     request. Close it, or use it in an `async with` block."""
 
-    def __init__(self, endpoint: str | None = None, *, db: Path | None = None) -> None:
-        self._lines = Lines(endpoint, db)
+    def __init__(self, endpoint: str | None = None, *, db: Path | None = None, cert: Path | None = None,
+                 server_cert: Path | None = None) -> None:
+        self._lines = Lines(endpoint, db, keys_of(cert, server_cert))
 
     async def __aenter__(self) -> "AsyncClient":
         return self

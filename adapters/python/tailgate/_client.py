@@ -13,6 +13,7 @@ import zmq
 from ._answer import (Answer, AskError, AskTimeout, Question, answer_in, available_in, body_of, closed_in, fetched_in,
                       rest_of, text_in, ticket_in)
 from ._connection import Connection, Frames
+from ._keys import Keys, keys_of
 from ._line import Kind, Line, Report, Request
 from ._place import Path, finder
 from ._worker import service_name
@@ -26,7 +27,8 @@ class Lines:
     """The connections of a client: one for questions and one for the gateway's own services, whose replies need
     not wait for somebody's answer. Any thread may use them."""
 
-    def __init__(self, endpoint: str | None, db: Path | None) -> None:
+    def __init__(self, endpoint: str | None, db: Path | None, keys: Keys | None = None) -> None:
+        self._keys = keys
         self._find = finder(endpoint, db)
         self._lock = threading.Lock()
         self._lines: Dict[bool, Line] = {}
@@ -40,7 +42,7 @@ class Lines:
                 raise AskError("the client is closed")
             if built_in not in self._lines:
                 context = zmq.Context.instance()
-                self._lines[built_in] = Line(context, Connection(context, self._find, probe=True))
+                self._lines[built_in] = Line(context, Connection(context, self._find, probe=True, keys=self._keys))
                 self._lines[built_in].start()
             line = self._lines[built_in]
         line.ask(request)
@@ -62,10 +64,15 @@ class Client:
     """Asks through the gate of the gateway at ENDPOINT, or of that which serves the database DB, whether it is there
     already or comes later. Any number of threads may ask at once; but replies of one client come in the order of its
     questions: one that need not wait for another's answer has a Client of its own. A gateway that restarts is asked
-    again, and nothing is worked on twice for that. Close it, or use it in a `with` block."""
+    again, and nothing is worked on twice for that. Close it, or use it in a `with` block.
 
-    def __init__(self, endpoint: str | None = None, *, db: Path | None = None) -> None:
-        self._lines = Lines(endpoint, db)
+    CERT and SERVER_CERT are for a gateway that wants a key (CURVE): the file of our certificate, with its secret half
+    beside it (CERT_secret), and the gateway's public certificate. ValueError when they cannot be used; why a gateway
+    lets nobody in goes to logging.getLogger("tailgate")."""
+
+    def __init__(self, endpoint: str | None = None, *, db: Path | None = None, cert: Path | None = None,
+                 server_cert: Path | None = None) -> None:
+        self._lines = Lines(endpoint, db, keys_of(cert, server_cert))
 
     def __enter__(self) -> "Client":
         return self

@@ -20,6 +20,7 @@ from ._client import Lines
 from ._connection import Connection, Frames
 from ._event import Choice, live_in, object_in, told_in
 from ._follow import Follow
+from ._keys import Keys
 from ._line import Kind
 from ._reactor import Reactor, log
 
@@ -31,10 +32,11 @@ AGAIN_FIRST, AGAIN_MAX = 0.2, 5.0  # seconds before what the gateway could not d
 
 class Feed(Reactor):
     def __init__(self, find: Callable[[], str], lines: Lines | None, choice: Choice, follow: Follow, box: Box,
-                 notice: Callable[[str], None] | None) -> None:
+                 notice: Callable[[str], None] | None, keys: Keys | None = None) -> None:
         """NOTICE is called in this thread."""
         context = zmq.Context.instance()
-        super().__init__(context, Connection(context, find, probe=True, subscriptions=choice.subscriptions()),
+        super().__init__(context, Connection(context, find, probe=True, subscriptions=choice.subscriptions(),
+                                             keys=keys),
                          "tailgate observer")
         self._lines = lines
         self._choice = choice

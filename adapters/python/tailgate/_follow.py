@@ -113,6 +113,8 @@ class Follow:
                 self._move({kind: upto for kind in asked.kinds})
             else:  # where it ended before, so does the file
                 self._move({kind: asked.upto for kind in asked.kinds})
+            if asked.since:  # rows that a run tells a second time may be older, and above its end
+                self._move({kind: min(number_in(final, "after") or 0, last) for kind in asked.kinds})
             if self._target is not None and not self._unknown() and not self._below(self._target):
                 self._repaired()
         self._work()
@@ -146,9 +148,13 @@ class Follow:
                 self._old = max(data["id"], *data["last"].values())
             self._move({kind: row for kind, row in last.items() if self.have[kind] is None and not self._since})
             target = max((row for kind, row in last.items() if (self.have[kind] or 0) < row), default=0)
+            if self._unknown():  # where `since` begins is asked for even when nothing was told yet
+                target = max(1, target)
         elif live.kind in self.have and self._choice.is_about(data):
             have = self.have[live.kind]
-            if data["prev"] > have if have is not None else self._since is not None:
+            if have is None and self._since is not None:
+                target = max(1, data["id"] - 1)
+            elif have is not None and data["prev"] > have:
                 target = data["id"] - 1
         if target == 0:
             return False

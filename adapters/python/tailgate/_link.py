@@ -167,7 +167,8 @@ class Link:
 
     def _say_ready(self, now: float) -> News:
         held = list(self._holding())
-        held += [letter.token for letter in self._waiting if letter.command == FINAL]
+        # The newest first: what was never handed over comes before what the gateway may have already.
+        held += [letter.token for letter in reversed(self._waiting) if letter.command == FINAL]
         options = dict(self._options)
         if held:
             options["holding"] = [token.decode("ascii", "replace") for token in held[:HOLDING_MAX]]

@@ -14,6 +14,7 @@ from ._client import Lines
 from ._event import DURABLE, ROW_MAX, Choice, Event
 from ._feed import Feed
 from ._follow import Follow
+from ._keys import keys_of
 from ._place import Path, finder
 
 #: Rows up to this one are not wanted any more: of all kinds, or by kind, as `position` says it.
@@ -26,7 +27,8 @@ class _Observing:
     def __init__(self, endpoint: str | None = None, *, gate: str | None = None, db: Path | None = None,
                  kinds: Iterable[str] | None = None, conversation: str | None = None, service: str | None = None,
                  after: After = None, since: datetime | str | None = None,
-                 notice: Callable[[str], None] | None = None) -> None:
+                 notice: Callable[[str], None] | None = None, cert: Path | None = None,
+                 server_cert: Path | None = None) -> None:
         find = finder(endpoint, db, "events")
         if gate is not None and db is not None:
             raise ValueError("db= names the gate, too")
@@ -35,10 +37,11 @@ class _Observing:
         if (begin or stamp) and not can_replay:
             raise ValueError("after and since need the gate: without it there is nobody to ask for older rows")
         choice = Choice(kinds, conversation, service)
-        self._lines = Lines(gate, db) if can_replay else None
+        keys = keys_of(cert, server_cert)
+        self._lines = Lines(gate, db, keys) if can_replay else None
         self._follow = Follow(choice, begin, stamp, can_replay)
         self._box = Box({kind: row for kind, row in begin.items() if kind in choice.durable()})
-        self._feed = Feed(find, self._lines, choice, self._follow, self._box, notice)
+        self._feed = Feed(find, self._lines, choice, self._follow, self._box, notice, keys)
         self._starting = threading.Lock()
         self._started = self._closing = False
 
@@ -98,15 +101,18 @@ class Observer(_Observing):
     What happens in between (rows that were repaired, events that were lost, a gateway that is away) goes to
     logging.getLogger("tailgate") and to NOTICE, which is called with a line of text, in a thread of the observer's.
 
+    CERT and SERVER_CERT are for a gateway that wants a key (CURVE), at both endpoints: see Client.
+
     At most about 1000 events wait for an application that is slow. Any thread may take the next event, or close it:
     that ends the iteration."""
 
     def __init__(self, endpoint: str | None = None, *, gate: str | None = None, db: Path | None = None,
                  kinds: Iterable[str] | None = None, conversation: str | None = None, service: str | None = None,
                  after: After = None, since: datetime | str | None = None,
-                 notice: Callable[[str], None] | None = None) -> None:
+                 notice: Callable[[str], None] | None = None, cert: Path | None = None,
+                 server_cert: Path | None = None) -> None:
         super().__init__(endpoint, gate=gate, db=db, kinds=kinds, conversation=conversation, service=service,
-                         after=after, since=since, notice=notice)
+                         after=after, since=since, notice=notice, cert=cert, server_cert=server_cert)
         self._start()
 
     def __enter__(self) -> "Observer":
@@ -143,9 +149,11 @@ class AsyncObserver(_Observing):
     def __init__(self, endpoint: str | None = None, *, gate: str | None = None, db: Path | None = None,
                  kinds: Iterable[str] | None = None, conversation: str | None = None, service: str | None = None,
                  after: After = None, since: datetime | str | None = None,
-                 notice: Callable[[str], None] | None = None) -> None:
+                 notice: Callable[[str], None] | None = None, cert: Path | None = None,
+                 server_cert: Path | None = None) -> None:
         super().__init__(endpoint, gate=gate, db=db, kinds=kinds, conversation=conversation, service=service,
-                         after=after, since=since, notice=None if notice is None else self._forward)
+                         after=after, since=since, notice=None if notice is None else self._forward,
+                         cert=cert, server_cert=server_cert)
         self._told = notice
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ready = asyncio.Event()

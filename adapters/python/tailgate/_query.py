@@ -6,7 +6,7 @@ import inspect
 import json
 import threading
 from datetime import datetime, timezone
-from typing import Any, AsyncGenerator, Callable, Dict, Generator
+from typing import Any, AsyncGenerator, Callable, Dict, Generator, NamedTuple
 
 from ._connection import FRAME_MAX
 
@@ -24,6 +24,14 @@ class GiveBack(Exception):
 class Cancelled(BaseException):
     """Raised in a worker's function that runs in the main thread when the program was told to stop and the time to
     finish is over. Let it pass."""
+
+
+class Sender(NamedTuple):
+    """Who asks, as the gateway has verified it."""
+
+    principal: str            # "key:<fingerprint>", or "uid:<number>" behind a unix socket
+    name: str                 # that the gateway's list has for the key; "" when there is none
+    content: str = "unverified"  # what they ask: nobody has checked that
 
 
 class Query:
@@ -51,6 +59,8 @@ class Query:
         self.service: str = _text(delivery.get("service"))
         self.message_id: int = _number(delivery.get("message_id"))
         self.conversation_id: str = _text(delivery.get("conversation_id"))
+        #: Who asks; None where the gateway has not verified it.
+        self.sender: Sender | None = _sender(_object(delivery.get("sender")))
         #: 1 the first time, and more when it was somebody's before.
         self.attempt: int = _number(delivery.get("attempt")) or 1
         #: When this attempt ends whatever the worker does (partial() moves it); None when that is not known.
@@ -74,6 +84,11 @@ class Query:
 
     def __repr__(self) -> str:
         return f"<Query {self.message_id}, attempt {self.attempt}: {self.question[:60]!r}>"
+
+
+def _sender(value: Dict[str, Any]) -> Sender | None:
+    principal = _text(value.get("principal"))
+    return Sender(principal, _text(value.get("name"))) if principal else None
 
 
 def _object(value: Any) -> Dict[str, Any]:

@@ -14,6 +14,7 @@ import zmq
 from ._connection import Connection, Context
 from ._desk import Desk
 from ._hands import Function, Tasks, Threads
+from ._keys import keys_of
 from ._place import Path, finder
 from ._query import Query
 
@@ -66,14 +67,16 @@ class Worker:
         both: tuple[Any, ...] = (self._function, getattr(self._function, "__call__", None))
         return any(inspect.iscoroutinefunction(one) or inspect.isasyncgenfunction(one) for one in both)
 
-    def run(self, endpoint: str | None = None, *, db: Path | None = None) -> None:
+    def run(self, endpoint: str | None = None, *, db: Path | None = None, cert: Path | None = None,
+            server_cert: Path | None = None) -> None:
         """Serves the gateway at ENDPOINT, or that of the database DB, whether it is there already or comes later,
-        until SIGINT, SIGTERM or stop(). An async function gets an event loop. ValueError when ENDPOINT or DB
-        cannot be one."""
+        until SIGINT, SIGTERM or stop(). An async function gets an event loop. CERT and SERVER_CERT are
+        for a gateway that wants a key (CURVE): see Client. ValueError when ENDPOINT, DB or one of these cannot be
+        one."""
         if self.is_async:
-            asyncio.run(self.serve(endpoint, db=db))
+            asyncio.run(self.serve(endpoint, db=db, cert=cert, server_cert=server_cert))
             return
-        context, desk = self._open(endpoint, db)
+        context, desk = self._open(endpoint, db, cert, server_cert)
         hands = Threads(desk, self._function, self.slots)
         desk.hands = hands
         try:
@@ -83,11 +86,12 @@ class Worker:
             context.term()  # what was said last is sent, within a second
         self._check(desk)
 
-    async def serve(self, endpoint: str | None = None, *, db: Path | None = None) -> None:
+    async def serve(self, endpoint: str | None = None, *, db: Path | None = None, cert: Path | None = None,
+                    server_cert: Path | None = None) -> None:
         """The same for an async function, in the event loop that runs."""
         if not self.is_async:
             raise TypeError(f"{self.name}: serve() is for async functions; run() serves with this one")
-        context, desk = self._open(endpoint, db)
+        context, desk = self._open(endpoint, db, cert, server_cert)
         hands = Tasks(desk, self._function, self.slots)
         desk.hands = hands
         try:
@@ -104,15 +108,17 @@ class Worker:
         if desk is not None:
             desk.stop()
 
-    def _open(self, endpoint: str | None, db: Path | None) -> tuple[Context, Desk]:
-        find = finder(endpoint, db)
+    def _open(self, endpoint: str | None, db: Path | None, cert: Path | None, server_cert: Path | None
+              ) -> tuple[Context, Desk]:
+        find, keys = finder(endpoint, db), keys_of(cert, server_cert)
         options = {"name": self.name, "slots": self.slots, "heartbeats": True, "format": "query",
                    "interval": round(self.interval * 1000)}
         with self._lock:
             if self._desk is not None:
                 raise RuntimeError(f"{self.name} runs already")
             context: Context = zmq.Context()
-            self._desk = Desk(context, Connection(context, find), self._service, options, self.grace)
+            connection = Connection(context, find, keys=keys)
+            self._desk = Desk(context, connection, self._service, options, self.grace)
         return context, self._desk
 
     def _close(self, desk: Desk) -> None:

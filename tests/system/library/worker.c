@@ -68,10 +68,12 @@ static void send_parts(struct tailgate_query *query, const char *words)
 static void tell_facts(struct tailgate_query *query)
 {
     char text[1000];
-    int size = snprintf(text, sizeof text, "{\"answer\":[%lld,\"%s\",\"%s\",%u,%lld,\"%s\"]}",
+    int size = snprintf(text, sizeof text,
+                        "{\"answer\":[%lld,\"%s\",\"%s\",%u,%lld,\"%s\",\"%s\",\"%s\"]}",
                         (long long)tailgate_query_message_id(query), tailgate_query_service(query),
                         tailgate_query_conversation(query), tailgate_query_attempt(query),
-                        (long long)tailgate_query_deadline(query), tailgate_query_token(query));
+                        (long long)tailgate_query_deadline(query), tailgate_query_token(query),
+                        tailgate_query_sender(query), tailgate_query_sender_name(query));
     (void)tailgate_query_answer(query, text, (size_t)size);
 }
 
