@@ -172,6 +172,7 @@ class Storm:
             assert time.monotonic() < end, f"waited {WAIT:.0f} s for {world.unsettled()} unsettled rows;" \
                 f" {storm_check.check(world.db, self.folder, final=True)[0][:20]} seed {self.seed}"
             time.sleep(0.1)
+        world.have_lasting_gateway()
         self.watchers.finish(world.db)
         world.finish()
 

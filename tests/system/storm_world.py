@@ -285,6 +285,16 @@ class World:
         with open(self.folder / "poison.log", "a", encoding="utf-8") as log:
             log.write(json.dumps({"asked": row, "name": name, "conversation": conversation}) + "\n")
 
+    def have_lasting_gateway(self):
+        """From now on one gateway serves that nothing kills: the last one may have died of the last commit."""
+        self.plans, self.wants_standby = [], False
+        for doomed in (self.standby, self.gateway):
+            if doomed:
+                doomed.kill()
+        self.tend_standby()  # puts a dead one away: it is not to be the next gateway
+        self.tend_gateway()
+        self.wants_standby = False
+
     def finish(self):
         """Everybody stops as told to, and is content."""
         for process in self.standing.values():
