@@ -1,0 +1,55 @@
+"""The JSON files, and numbers as people read them."""
+
+import json
+import re
+
+# As in gateway/bench/bench_table.c: units are at the ends of names.
+UNITS = (("_us", "µs"), ("_ms", "ms"), ("_per_s", "/s"), ("_s", "s"), ("_bytes", "MB"), ("_percent", "%"))
+
+
+def run(path):
+    """What is in PATH; None when there is no such file."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def split(name):
+    """A value's name without its unit, and that."""
+    for end, unit in UNITS:
+        if name.endswith(end):
+            return name[:-len(end)].replace("_", " "), unit
+    return name.replace("_", " "), ""
+
+
+def value(figure, side, name):
+    """{"median", "least", "most", …}; None when it was not measured."""
+    for each in figure["sides"]:
+        if each["name"] == side:
+            return next((found for found in each["values"] if found["name"] == name), None)
+    return None
+
+
+def digits(number):
+    """Three digits, as many as a measurement is worth; all of a large number."""
+    size = abs(number)
+    decimals = 0 if size >= 100 or number == int(number) else 1 if size >= 10 else 2 if size >= 0.1 else 3
+    return f"{number:,.{decimals}f}"
+
+
+def shown(name, number):
+    """NUMBER of the value NAME with its unit."""
+    unit = split(name)[1]
+    number = number / 1e6 if unit == "MB" else number
+    if unit == "µs" and abs(number) >= 10_000:
+        unit, number = "ms", number / 1000
+    return f"{digits(number)}{unit if unit in ('/s', '%') else f' {unit}' if unit else ''}"
+
+
+def spread(name, measured):
+    """Median with least and most."""
+    return f"{shown(name, measured['median'])} ({shown(name, measured['least'])} – {shown(name, measured['most'])})"
+
+
+def number(text):
+    """The first number in TEXT, "100,000" or "1 ms"; None when there is none."""
+    found = re.search(r"\d[\d,]*(?:\.\d+)?", text)
+    return float(found[0].replace(",", "")) if found else None
