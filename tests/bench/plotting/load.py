@@ -35,18 +35,27 @@ def digits(number):
     return f"{number:,.{decimals}f}"
 
 
+def scaled(name, number):
+    """(divisor, unit) by which a NUMBER of the value NAME is shown."""
+    unit = split(name)[1]
+    if unit == "MB":
+        return 1e6, " MB"
+    if unit == "µs" and abs(number) >= 1000:
+        return 1000, " ms"
+    return 1, unit if unit in ("", "/s", "%") else f" {unit}"
+
+
 def shown(name, number):
     """NUMBER of the value NAME with its unit."""
-    unit = split(name)[1]
-    number = number / 1e6 if unit == "MB" else number
-    if unit == "µs" and abs(number) >= 10_000:
-        unit, number = "ms", number / 1000
-    return f"{digits(number)}{unit if unit in ('/s', '%') else f' {unit}' if unit else ''}"
+    divisor, unit = scaled(name, number)
+    return digits(number / divisor) + unit
 
 
 def spread(name, measured):
     """Median with least and most."""
-    return f"{shown(name, measured['median'])} ({shown(name, measured['least'])} – {shown(name, measured['most'])})"
+    divisor, unit = scaled(name, measured["median"])
+    median, least, most = (digits(measured[which] / divisor) for which in ("median", "least", "most"))
+    return f"{median}{unit} ({least} – {most})"
 
 
 def number(text):
