@@ -73,3 +73,16 @@ def test_what_has_changed_is_noticed(page):
 
 def test_the_page_that_is_published_is_what_its_files_say():
     plots("--check")
+
+
+def test_one_run_of_all_figures_will_do(page):
+    plots("--page", page)
+    first = contents(page)
+    figures, scaling = (page.with_suffix("") / f"{name}.json" for name in ("figures", "scaling"))
+    run = json.loads(figures.read_text())
+    run["figures"] += json.loads(scaling.read_text())["figures"]
+    figures.write_text(json.dumps(run))
+    scaling.unlink()
+    plots("--page", page)
+    assert page.read_bytes() == first["page.md"]
+    assert "| 1,000 | 12 µs (11 – 13) |" in page.read_text()

@@ -12,6 +12,16 @@ def run(path):
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
+def sort(figures, scaling):
+    """Both, with what a run of all figures has of the second moved there."""
+    def those(run, scales):
+        return [each for each in run["figures"] if each["name"].startswith("scale-") == scales]
+
+    if figures and not scaling and those(figures, True):
+        scaling = {**figures, "figures": those(figures, True)}
+    return figures and {**figures, "figures": those(figures, False)}, scaling
+
+
 def split(name):
     """A value's name without its unit, and that."""
     for end, unit in UNITS:

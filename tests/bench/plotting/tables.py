@@ -51,7 +51,7 @@ def targets(run):
                          f"{target['ratio']:.2f}" if other else "", bound(target),
                          "met" if target["met"] else "**missed**"])
     about = "".join(f"- **{figure['name']}**: {figure['about']}\n" for figure in run["figures"]
-                    if figure["size"] == TARGET_SIZE)
+                    if figure["size"] == TARGET_SIZE and figure["targets"])
     return table(["figure", "what", "median (least – most)", "against", "ratio", "target", ""], rows) + "\n" + about
 
 
@@ -79,7 +79,7 @@ def sides(run, first):
     parts = []
     for figure in run["figures"]:
         names = [each["name"] for each in figure["sides"][0]["values"]]
-        rows = [[side["name"], *(load.spread(name, found) if (found := load.value(figure, side["name"], name)) else ""
+        rows = [[f"{int(side['name']):,}" if side["name"].isdigit() else side["name"], *(load.spread(name, found) if (found := load.value(figure, side["name"], name)) else ""
                                  for name in names)] for side in figure["sides"]]
         parts.append(f"**{figure['name']}**: {figure['about']}\n\n"
                      + table([first, *(load.split(name)[0] for name in names)], rows))
