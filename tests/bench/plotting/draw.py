@@ -55,26 +55,31 @@ def finish(axis, title, bottom, left, labels):
         axis.legend(frameon=False, fontsize=8)
 
 
+def rate_of(figure):
+    """The name of its rate that is to keep up with a bare limit's; None: it has none."""
+    return next((target["value"] for target in figure["targets"]
+                 if target["value"].endswith("_per_s") and target["against"]), None)
+
+
 def sizes(run):
     """Each figure that has a rate, by size; None when there was one size only."""
     measured = sorted({figure["size"] for figure in run["figures"]})
     rates = {}
     for figure in run["figures"]:
-        for side in figure["sides"]:
-            for value in side["values"]:
-                if value["name"].endswith("_per_s"):
-                    rates.setdefault(figure["name"], {}).setdefault(side["name"], []).append((figure["size"], value))
-    rates = {name: by_side for name, by_side in rates.items()
-             if all(len(points) == len(measured) for points in by_side.values())}
+        name = rate_of(figure)
+        for side in figure["sides"] if name else []:
+            value = load.value(figure, side["name"], name)
+            if value:
+                rates.setdefault(figure["name"], {}).setdefault(side["name"], []).append((figure["size"], value))
     if len(measured) < 2 or not rates:
         return None
-    figure, axes = canvas(1, len(rates))
+    picture, axes = canvas(1, len(rates))
     for axis, (name, by_side) in zip(axes, rates.items()):
         for side, points in by_side.items():
             line(axis, sorted(points, key=lambda point: point[0]), side)
         count_off(axis, measured)
         finish(axis, name, "bytes", "a second", True)
-    return as_svg(figure)
+    return as_svg(picture)
 
 
 def cost_of(figure):
