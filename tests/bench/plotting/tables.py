@@ -114,3 +114,13 @@ def instructions(recorded):
                               for what, version in recorded["versions"].items())
     rows = [[part, f"{count:,}"] for part, count in recorded["instructions"].items()]
     return table(["part", "instructions a query"], rows) + f"\nWith {from_versions}.\n"
+
+
+def profile(run):
+    """What tests/bench/profile has shown."""
+    if not run:
+        return ABSENT
+    rows = [[f"{row['share']:.1f} %", f"`{row['function']}`", row["in"]] for row in run["functions"]]
+    places = ", ".join(f"{place} {share:.0f} %" for place, share in run["places"].items())
+    return (f"{run['queries']:,} queries, answered under {run['tool']}. In all: {places}.\n\n"
+            + table(["share", "function", "in"], rows))
