@@ -58,7 +58,7 @@ def test_a_target_stands_with_its_medians_ratio_and_verdict(page):
             "| bare, answers: 160,000/s (150,000 – 170,000) | 0.44 | ≥ 0.4 × | met |") in text
     assert "| ≤ 5 MB | **missed** |" in text
     assert "| 8.5 % | `sqlite3VdbeExec` | libsqlite3.so.0.8.6 |" in text
-    assert "| ext4, syncs 20 ms longer | 140,000/s | 50,000/s | 12.5 µs |" in text
+    assert "| disk + 20 ms (ext4) | 140,000/s | 50,000/s | 12.5 µs |" in text
 
 
 def test_what_has_changed_is_noticed(page):

@@ -106,9 +106,8 @@ def scaling(run):
 
 
 def disks(run):
-    """One picture of each figure that has a target: the value that has one, by what a sync costs more. The runs are
-    those on one folder, each with a delay of its own."""
-    delayed = [each for each in run["runs"] if each["folder"] == run["runs"][-1]["folder"]]
+    """One picture of each figure that has a target: the value that has one, by what a sync costs more."""
+    delayed = [disk for disk in run["disks"] if disk["name"] != "memory"]
     figures = [figure for figure in delayed[0]["figures"] if figure["targets"]]
     picture, axes = canvas(1, len(figures))
     for axis, first in zip(axes, figures):
@@ -117,8 +116,8 @@ def disks(run):
         if target["against"]:
             pairs.insert(0, (target["against"], target["against_value"]))
         for side, name in pairs:
-            points = [(each["delay_us"] / 1000, load.value(figure, side, name)) for each in delayed
-                      for figure in each["figures"] if figure["name"] == first["name"]]
+            points = [(disk["delay_us"] / 1000, load.value(figure, side, name)) for disk in delayed
+                      for figure in disk["figures"] if figure["name"] == first["name"]]
             line(axis, points, side)
         count_off(axis, [x for x, _ in points])
         words, unit = load.split(target["value"])

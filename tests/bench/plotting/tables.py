@@ -95,13 +95,12 @@ def disks(run):
     if not run:
         return ABSENT
     parts = []
-    for first in run["runs"][0]["figures"]:
+    for first in run["disks"][0]["figures"]:
         columns = [(side["name"], each["name"]) for side in first["sides"] for each in side["values"]]
         rows = []
-        for each in run["runs"]:
-            figure = next(found for found in each["figures"] if found["name"] == first["name"])
-            delay = f", syncs {each['delay_us'] / 1000:g} ms longer" if each["delay_us"] else ""
-            rows.append([f"{each['machine']['file_system']}{delay}",
+        for disk in run["disks"]:
+            figure = next(each for each in disk["figures"] if each["name"] == first["name"])
+            rows.append([f"{disk['name']} ({disk['file_system']})",
                          *(load.shown(name, load.value(figure, side, name)["median"]) for side, name in columns)])
         parts.append(f"**{first['name']}**: {first['about']}\n\n"
                      + table(["disk", *(f"{side}, {load.split(name)[0]}" for side, name in columns)], rows))
