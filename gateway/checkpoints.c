@@ -3,7 +3,7 @@
 #include "adapters/host/clock.h"
 
 #define FRAMES_MAX 400
-/* A try may have waited 20 ms with the lock held, and who reads for an hour will not end sooner for
+/* A try may have waited 5 ms with the lock held, and who reads for an hour will not end sooner for
  * it: the next one is so much later, doubling. */
 #define AGAIN_FIRST_US 1000000
 #define AGAIN_MAX_US 4000000

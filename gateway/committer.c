@@ -101,6 +101,7 @@ static int outwait(struct committer *self, struct job_list *group)
         pthread_mutex_lock(&self->mutex);
         self->view.busy++;
         pthread_mutex_unlock(&self->mutex);
+        pace_guest(&self->pace, clock_mono_us());
         if (clock_mono_us() - since_us > BUSY_TELL_US) {
             set_state(self, COMMITTER_LOCKED, self->words);
             if (is_stopping(self))
@@ -176,7 +177,7 @@ static void wait_for_work(struct committer *self)
 static bool take_group(struct committer *self, struct job_list *ret_group)
 {
     const struct timespec free_at = {self->free_at_us / 1000000, self->free_at_us % 1000000 * 1000};
-    size_t most = self->alone_left ? 1 : self->config.group;
+    size_t most = self->alone_left ? 1 : pace_group(&self->pace, self->config.group);
     size_t bytes = 0;
     bool go_on;
 

@@ -3,8 +3,8 @@
  *
  *  C1. Nothing is reported as done before its COMMIT has returned (I3).
  *
- *  C2. Guests first (I8): after holding the write lock for t it leaves it alone for
- *      t * (100 - duty) / duty. A lone reply commits at once.
+ *  C2. Guests first (I8): after holding the write lock it leaves it alone, as its duty says
+ *      (pace.h). A lone reply commits at once.
  *
  *  C3. A lock that somebody holds, a full disk and the like are never fatal: the group is kept and
  *      tried again, the state says what is wrong. An I/O error or a corrupt file is: the state is

@@ -41,6 +41,7 @@ static int commit(struct committer *self)
 /* Writes and commits the group that has begun, or undoes all of it. */
 static int write_group(struct committer *self, struct job_list *group)
 {
+    int64_t start_us = clock_mono_us();
     int error = BRIDGE_OK;
 
     for (struct job *job = group->first; job && !error; job = job->next) {
@@ -48,6 +49,7 @@ static int write_group(struct committer *self, struct job_list *group)
         committer_reach(self, POINT_BETWEEN);
     }
     if (!error) {
+        pace_wrote(&self->pace, clock_mono_us() - start_us, group->count);
         committer_reach(self, POINT_BEFORE_COMMIT);
         error = commit(self);
     }
@@ -86,10 +88,10 @@ static int after_checkpoint(struct committer *self, int error)
 /* The lock was held from START_US to now: C2 counts it. */
 static void leave_alone(struct committer *self, int64_t start_us)
 {
-    int64_t held_us = clock_mono_us() - start_us;
+    int64_t now_us = clock_mono_us();
+    int64_t held_us = now_us - start_us;
 
-    self->free_at_us =
-        start_us + held_us + held_us * (100 - (int64_t)self->config.duty) / self->config.duty;
+    self->free_at_us = now_us + pace_rest_us(&self->pace, now_us, held_us, self->config.duty);
     pthread_mutex_lock(&self->mutex);
     self->view.held_us += held_us;
     duty_add(&self->measures.lock, start_us, start_us + held_us);
@@ -121,6 +123,8 @@ int committer_try(struct committer *self, struct job_list *group)
         return error;
     }
     atomic_store(&self->holds, true);
+    if (store_others_wrote(self->store))
+        pace_guest(&self->pace, start_us);
     error = write_group(self, group);
     if (!error) {
         committer_reach(self, POINT_AFTER_COMMIT);

@@ -7,6 +7,7 @@
 
 #include "gateway/checkpoints.h"
 #include "gateway/committer.h"
+#include "gateway/pace.h"
 
 struct committer {
     struct store *store;
@@ -29,6 +30,7 @@ struct committer {
     size_t alone_left;    /* C4: jobs to commit one by one, after one spoiled its group */
     int checkpoint_error; /* that nothing may be written after (C3) */
     struct checkpoints checkpoints;
+    struct pace pace;
     char words[sizeof((struct committer_view *)0)->explanation]; /* SQLite's for a failure */
 };
 

@@ -10,7 +10,7 @@
 const struct key config_keys[] = {
     {"commit.duty", NUMBER, AT_RESTART, AT(commit_duty), "50", 1, 100, "percent",
      "percent of the time that commits may hold the write lock: the rest is for the bridge's "
-     "writers"},
+     "writers, and twice as much of it while they write"},
     {"commit.group", NUMBER, AT_RESTART, AT(commit_group), "1000", 1, 100000, "replies",
      "replies in one transaction at most"},
     {"commit.queue", NUMBER, AT_RESTART, AT(commit_queue), "10000", 1, 1000000, "queries",

@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-#include "proto/span.h"
+#include "proto/buffer.h"
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 enum log_format {
@@ -47,12 +47,19 @@ int log_format_parse(const char *word, enum log_format *ret_format);
 
 /* Writes one line. EVENT is one lower-case word or two joined by '-', the same for all lines of its
  * kind; "say" is the key for a sentence to a person, which then ends the line after " -- ". One
- * write(2) per line; any thread; errno stays what it was. */
+ * write(2) per line, but for log_gather(); any thread; errno stays what it was. */
 void log_write(enum log_level level, const char *event, const struct log_field *field,
                size_t count);
 /* The same for a line that is never folded: what became of one query. */
 void log_write_each(enum log_level level, const char *event, const struct log_field *field,
                     size_t count);
+/* Between these two, the lines of this thread wait in LINES, which is empty and the caller's, and
+ * leave together: for many lines in a row, with nothing between that waits. Warnings and errors
+ * leave at once, and take along what is before them; so does exit(3). A crash loses what waits. */
+void log_gather(struct buffer *lines);
+void log_gathered(void);
+/* Writes what waits. */
+void log_flush(void);
 /* When log_run() has something to write; INT64_MAX: nothing is held back. */
 int64_t log_due(void);
 /* Tells of the lines that were held back in windows that are over. Every log_write() does it, too.

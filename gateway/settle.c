@@ -297,6 +297,7 @@ bool settle_run(struct server *self, int64_t now_us)
 {
     bool ended;
     struct committer_view view;
+    struct buffer lines;
     struct job *job;
 
     settle_unread(self);
@@ -304,6 +305,8 @@ bool settle_run(struct server *self, int64_t now_us)
     ended = self->done.count > 0;
     if (ended)
         buffer_reset(&self->status);
+    buffer_init(&lines);
+    log_gather(&lines);
     while ((job = job_list_take(&self->done))) {
         if (job->kind == JOB_ASK && !replies_made(self, job)) {
             job_list_add(&self->unread, job);
@@ -312,6 +315,8 @@ bool settle_run(struct server *self, int64_t now_us)
         settle(self, now_us, job);
         job_destroy(&job);
     }
+    log_gathered();
+    buffer_done(&lines);
     committer_look(self->committer, &view);
     if (view.state != self->committer_state)
         log_committer(self, now_us, &view);

@@ -1,7 +1,7 @@
 #include "proto/buffer.h"
 
+#include <assert.h>
 #include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -69,39 +69,42 @@ void buffer_reset(struct buffer *self)
         self->data[0] = '\0';
 }
 
-/* Makes room for MORE bytes and the NUL. */
-static void reserve(struct buffer *self, size_t more)
+void buffer_reserve(struct buffer *self, size_t more)
 {
     if (self->room > self->size && self->room - self->size > more)
         return;
     if (more >= SIZE_MAX / 2 - self->size)
         no_memory();
     size_t room = self->room < 64 ? 64 : self->room * 2;
-    if (room < self->size + more + 1)
+    if (room < self->size + more + 1) /* and the NUL */
         room = self->size + more + 1;
     self->data = memory_grow(self->data, room);
     self->room = room;
 }
 
-void buffer_add(struct buffer *self, struct span bytes)
+void buffer_decimal(struct buffer *self, int64_t number, unsigned decimals)
 {
-    reserve(self, bytes.size);
-    if (bytes.size)
-        memcpy(self->data + self->size, bytes.data, bytes.size);
-    self->size += bytes.size;
-    self->data[self->size] = '\0';
+    char text[24]; /* a sign, 19 digits and a point */
+    char *at = text + sizeof text;
+    uint64_t rest = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+    unsigned digits = 0;
+
+    assert(decimals <= 18);
+    do {
+        if (digits == decimals && digits > 0)
+            *--at = '.';
+        *--at = (char)('0' + rest % 10);
+        rest /= 10;
+        digits++;
+    } while (rest > 0 || digits <= decimals);
+    if (number < 0)
+        *--at = '-';
+    buffer_add(self, span_of(at, (size_t)(text + sizeof text - at)));
 }
 
-void buffer_text(struct buffer *self, const char *text)
+void buffer_number(struct buffer *self, int64_t number)
 {
-    buffer_add(self, span_str(text));
-}
-
-void buffer_byte(struct buffer *self, char byte)
-{
-    reserve(self, 1);
-    self->data[self->size++] = byte;
-    self->data[self->size] = '\0';
+    buffer_decimal(self, number, 0);
 }
 
 void buffer_format(struct buffer *self, const char *format, ...)
@@ -112,7 +115,7 @@ void buffer_format(struct buffer *self, const char *format, ...)
     va_end(list);
     if (size < 0)
         return;
-    reserve(self, (size_t)size);
+    buffer_reserve(self, (size_t)size);
     va_start(list, format);
     vsnprintf(self->data + self->size, (size_t)size + 1, format, list);
     va_end(list);

@@ -5,6 +5,8 @@
 #include "proto/jtext.h"
 #include "proto/utf8.h"
 
+#define RESPONSE_USUAL 250 /* of a response, without answer and query_id */
+
 /* The members of an answer object that we look at; size 0 when absent. */
 struct members {
     struct span answer;
@@ -56,6 +58,7 @@ static void put_given(struct span body, bool plain, struct buffer *ret_json)
     static const char *const ours[] = {"type", "query_id", "delivery", NULL};
     struct members members;
 
+    buffer_reserve(ret_json, body.size);
     buffer_byte(ret_json, '{');
     if (!plain) {
         jtext_members_except(ret_json, body, ours);
@@ -111,10 +114,13 @@ static void put_head(struct buffer *ret_text, const char *type, const struct rep
 {
     buffer_byte(ret_text, '{');
     jtext_member(ret_text, "type", span_str(type));
-    if (facts->query->query_id.size)
+    if (facts->query->query_id.size) {
         jtext_member_raw(ret_text, "query_id", facts->query->query_id);
-    else
-        buffer_format(ret_text, ",\"query_id\":\"m%lld\"", (long long)facts->message_id);
+        return;
+    }
+    buffer_text(ret_text, ",\"query_id\":\"m");
+    buffer_number(ret_text, facts->message_id);
+    buffer_byte(ret_text, '"');
 }
 
 /* The members that a response has and that the worker may have left out. */
@@ -133,13 +139,20 @@ static void put_missing(struct buffer *ret_text, const struct members *members,
     }
 }
 
+/* Appends the members of an object of put_given(), redacted or not. */
+static void put_all(struct span object, struct buffer *ret_text)
+{
+    if (object.size <= strlen("{}"))
+        return;
+    buffer_byte(ret_text, ',');
+    buffer_add(ret_text, span_of(object.data + 1, object.size - strlen("{}")));
+}
+
 static void put_response(const struct draft *self, struct buffer *ret_text)
 {
-    static const char *const none[] = {NULL};
-
     put_head(ret_text, "response", &self->facts);
     if (self->kind == ANSWER_OBJECT)
-        jtext_members_except(ret_text, self->body, none);
+        put_all(self->body, ret_text);
     else if (self->kind == ANSWER_JSON)
         jtext_member_raw(ret_text, "answer", self->body);
     else
@@ -262,6 +275,7 @@ int answer_compose(const struct answer *answer, const struct reply_facts *facts,
 
     draft_init(&draft, facts);
     draft_take(&draft, answer);
+    buffer_reserve(ret_text, draft.body.size + facts->query->query_id.size + RESPONSE_USUAL);
     if (draft.plain)
         put_plain(&draft, ret_text);
     else

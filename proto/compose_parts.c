@@ -3,6 +3,8 @@
 #include "proto/jtext.h"
 #include "proto/utf8.h"
 
+#define METADATA_USUAL 250 /* of metadata, without names and histories */
+
 struct span parts_redact_text(const struct rewriter *redactor, struct span text,
                               struct buffer *store, int *count)
 {
@@ -34,11 +36,13 @@ struct span parts_redact_json(const struct rewriter *redactor, struct span json,
 void parts_seconds(struct buffer *ret_text, int64_t took_us)
 {
     int64_t took_ms = took_us > 0 ? took_us / 1000 + (took_us % 1000 >= 500) : 0;
-    buffer_format(ret_text, "%lld.%03d", (long long)(took_ms / 1000), (int)(took_ms % 1000));
+    buffer_decimal(ret_text, took_ms, 3);
 }
 
 void parts_metadata(struct buffer *ret_metadata, const struct reply_facts *facts)
 {
+    buffer_reserve(ret_metadata, facts->service.size + facts->worker.size + facts->through.size +
+                                     facts->failed.size + METADATA_USUAL);
     buffer_byte(ret_metadata, '{');
     jtext_member_integer(ret_metadata, "in_reply_to", facts->message_id);
     jtext_member(ret_metadata, "service", facts->service);

@@ -23,6 +23,19 @@ static void put_escape(struct buffer *text, unsigned code)
         buffer_format(text, "\\u%04x", code);
 }
 
+/* Appends the bytes of FROM at START up to END as they are. */
+static void put_run(struct buffer *text, struct span from, size_t start, size_t end)
+{
+    if (start < end)
+        buffer_add(text, span_of(from.data + start, end - start));
+}
+
+static void put_backslash(struct buffer *text, char byte)
+{
+    buffer_byte(text, '\\');
+    buffer_byte(text, byte);
+}
+
 static bool is_kept(unsigned code, enum escape_form form)
 {
     if (form == ESCAPE_PROSE && (code == '\n' || code == '\t'))
@@ -34,44 +47,43 @@ static bool is_kept(unsigned code, enum escape_form form)
 
 void escape_text(struct buffer *ret_text, struct span text, enum escape_form form)
 {
-    size_t at = 0;
+    size_t at = 0, plain = 0; /* what stands before PLAIN is written */
     while (at < text.size) {
         const char *here = text.data + at;
         size_t length = utf8_length(here, text.size - at);
-        if (length == 0) {
-            put_escape(ret_text, (unsigned char)*here);
-            at++;
+        unsigned code = length ? utf8_decode(here, length) : (unsigned char)*here;
+        at += length ? length : 1;
+        if (length && is_kept(code, form))
             continue;
-        }
-        unsigned code = utf8_decode(here, length);
-        if (is_kept(code, form))
-            buffer_add(ret_text, span_of(here, length));
-        else if (code == '\\' || code == '"')
-            buffer_format(ret_text, "\\%c", (char)code);
+        put_run(ret_text, text, plain, (size_t)(here - text.data));
+        plain = at;
+        if (length && (code == '\\' || code == '"'))
+            put_backslash(ret_text, (char)code);
         else
             put_escape(ret_text, code);
-        at += length;
     }
+    put_run(ret_text, text, plain, at);
 }
 
 void escape_json(struct buffer *ret_text, struct span text)
 {
-    size_t at = 0;
+    size_t at = 0, plain = 0; /* as above */
     buffer_byte(ret_text, '"');
     while (at < text.size) {
         const char *here = text.data + at;
         size_t length = utf8_length(here, text.size - at);
-        unsigned code = length ? utf8_decode(here, length) : 0;
-        if (length == 0)
-            buffer_text(ret_text, "\\ufffd");
-        else if (code == '\\' || code == '"')
-            buffer_format(ret_text, "\\%c", (char)code);
-        else if (is_dangerous(code))
-            buffer_format(ret_text, "\\u%04x", code);
-        else
-            buffer_add(ret_text, span_of(here, length));
+        unsigned code = length ? utf8_decode(here, length) : 0xfffd;
         at += length ? length : 1;
+        if (length && code != '\\' && code != '"' && !is_dangerous(code))
+            continue;
+        put_run(ret_text, text, plain, (size_t)(here - text.data));
+        plain = at;
+        if (code == '\\' || code == '"')
+            put_backslash(ret_text, (char)code);
+        else
+            buffer_format(ret_text, "\\u%04x", code);
     }
+    put_run(ret_text, text, plain, at);
     buffer_byte(ret_text, '"');
 }
 
@@ -82,7 +94,7 @@ void escape_in_json(struct buffer *ret_text, struct span json)
         size_t length = utf8_length(json.data + at, json.size - at);
         unsigned code = length ? utf8_decode(json.data + at, length) : 0;
         if (length == 0 || is_dangerous(code)) {
-            buffer_add(ret_text, span_of(json.data + plain, at - plain));
+            put_run(ret_text, json, plain, at);
             if (code == '\n' || code == '\r' || code == '\t') /* not within a string: it is valid */
                 buffer_byte(ret_text, ' ');
             else
@@ -91,7 +103,7 @@ void escape_in_json(struct buffer *ret_text, struct span json)
         }
         at += length ? length : 1;
     }
-    buffer_add(ret_text, span_of(json.data + plain, at - plain));
+    put_run(ret_text, json, plain, at);
 }
 
 struct span escape_cut(struct span text, size_t limit)

@@ -81,7 +81,13 @@ bool jtext_is(struct span literal, const char *name)
 {
     struct reader reader = reader_inside(literal);
     struct span rest = span_str(name);
+    size_t size = (size_t)(reader.end - reader.at);
     char scratch[4];
+
+    if (size <= rest.size) /* an escape is longer than what it stands for: there is none */
+        return size == rest.size && memcmp(reader.at, rest.data, size) == 0;
+    if (*reader.at != '\\' && (rest.size == 0 || *reader.at != *rest.data))
+        return false;
     for (;;) {
         struct span piece = take_piece(&reader, scratch);
         if (piece.size == 0)
@@ -239,7 +245,7 @@ void jtext_member(struct buffer *ret_text, const char *name, struct span text)
 void jtext_member_integer(struct buffer *ret_text, const char *name, int64_t number)
 {
     put_name(ret_text, name);
-    buffer_format(ret_text, "%lld", (long long)number);
+    buffer_number(ret_text, number);
 }
 
 void jtext_member_raw(struct buffer *ret_text, const char *name, struct span json)

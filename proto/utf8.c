@@ -89,10 +89,16 @@ bool utf8_valid(struct span text)
 
 size_t utf8_count(struct span text)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < text.size; i++)
-        count += !is_tail(text.data[i]);
-    return count;
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    size_t at = 0, tails = 0;
+    for (; text.size - at >= sizeof(uint64_t); at += sizeof(uint64_t)) {
+        uint64_t word;
+        memcpy(&word, text.data + at, sizeof word);
+        tails += (word >> 7 & ~word >> 6 & ones) * ones >> 56; /* bytes 10xxxxxx, added up */
+    }
+    for (; at < text.size; at++)
+        tails += is_tail(text.data[at]);
+    return text.size - tails;
 }
 
 void utf8_repair(struct buffer *ret_text, struct span text)

@@ -26,8 +26,9 @@ void audit_send_details(struct buffer *ret_json, struct span to, struct span tex
     buffer_reset(ret_json);
     buffer_text(ret_json, "{\"to\": ");
     jtext_quote(ret_json, to);
-    buffer_format(ret_json, ", \"message_length\": %zu, \"redacted\": %s", utf8_count(text),
-                  redacted ? "true" : "false");
+    buffer_text(ret_json, ", \"message_length\": ");
+    buffer_number(ret_json, (int64_t)utf8_count(text));
+    buffer_text(ret_json, redacted ? ", \"redacted\": true" : ", \"redacted\": false");
     if (verified.size) {
         buffer_text(ret_json, ", \"verified\": ");
         jtext_quote(ret_json, verified);

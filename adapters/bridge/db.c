@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -157,6 +158,12 @@ static int open_error(const struct place *place, int code)
     return db_error(code);
 }
 
+/* SQLite's own count of its memory, which nobody asks for, locks a mutex at each allocation. */
+static void leave_memory_uncounted(void)
+{
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* refused when SQLite is in use: it counts */
+}
+
 int db_open(const struct place *place, enum db_role role, int busy_ms, sqlite3 **ret_db)
 {
     /* Readers, too, open for writing: in WAL mode they need -shm. Where the file may not be written
@@ -164,6 +171,8 @@ int db_open(const struct place *place, enum db_role role, int busy_ms, sqlite3 *
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     if (role == DB_MAKER)
         flags |= SQLITE_OPEN_CREATE;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, leave_memory_uncounted);
     sqlite3 *db = NULL;
     int code = sqlite3_open_v2(place->db, &db, flags, NULL);
     int error = code == SQLITE_OK ? set_up(db, role, busy_ms) : open_error(place, code);

@@ -78,8 +78,9 @@ int sql_step(sqlite3_stmt *statement, bool *ret_row)
 
 void sql_reset(sqlite3_stmt *statement)
 {
-    sqlite3_reset(statement); /* repeats the error of the step, which its caller has seen */
-    sqlite3_clear_bindings(statement);
+    /* repeats the error of the step, which its caller has seen; the values stay bound, but nothing
+     * looks at them before sql_bind() has set all of them again */
+    sqlite3_reset(statement);
 }
 
 int sql_run(sqlite3_stmt *statement, const struct sql_value *values, size_t count)

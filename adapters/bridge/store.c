@@ -8,18 +8,23 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "adapters/bridge/audit.h"
 #include "adapters/bridge/schema.h"
 #include "adapters/bridge/session.h"
 #include "adapters/bridge/store_inside.h"
 
-#define CHECKPOINT_BUSY_MS 20
+/* A checkpoint holds the write lock while it waits for readers, our own among them, which are done
+ * within a fraction of a millisecond: it looks often, and not for long. */
+#define CHECKPOINT_PAUSE_US 100
+#define CHECKPOINT_PAUSES 50
 
 static const struct store_sql own_sql[] = {
     {RUN_BEGIN, false, "BEGIN IMMEDIATE"},
     {RUN_COMMIT, false, "COMMIT"},
     {RUN_AUDIT, false, audit_sql},
+    {RUN_VERSION, false, "PRAGMA data_version"},
     {0},
 };
 
@@ -174,11 +179,29 @@ void store_before(const struct store *self, int64_t seconds, char ret_stamp[STAM
     stamp_format(fits ? self->now_us - seconds * 1000000 : 0, ret_stamp);
 }
 
+/* Our own commits leave the version as it is. A failure is left to the statements that follow. */
+static void look_at_others(struct store *self)
+{
+    bool row = false;
+    int64_t version = self->version;
+    (void)store_look(self, RUN_VERSION, NULL, 0, &row, &version);
+    self->others_wrote = self->version != 0 && version != self->version;
+    self->version = version;
+}
+
 int store_begin(struct store *self, int64_t now_us)
 {
     self->now_us = now_us;
     stamp_format(now_us, self->stamp);
-    return store_note_loss(self, sql_run(self->run[RUN_BEGIN], NULL, 0));
+    int error = store_note_loss(self, sql_run(self->run[RUN_BEGIN], NULL, 0));
+    if (error == BRIDGE_OK)
+        look_at_others(self);
+    return error;
+}
+
+bool store_others_wrote(const struct store *self)
+{
+    return self->others_wrote;
 }
 
 int store_commit(struct store *self)
@@ -197,10 +220,18 @@ int store_wal_frames(const struct store *self)
     return self->wal_frames;
 }
 
+static int wait_for_others(void *context, int times)
+{
+    const struct timespec pause = {0, CHECKPOINT_PAUSE_US * 1000};
+    (void)context;
+    nanosleep(&pause, NULL);
+    return times < CHECKPOINT_PAUSES;
+}
+
 int store_checkpoint(struct store *self, enum store_checkpointed *ret_how)
 {
     int frames = -1, moved = -1;
-    sqlite3_busy_timeout(self->db, CHECKPOINT_BUSY_MS);
+    sqlite3_busy_handler(self->db, wait_for_others, NULL);
     int code = sqlite3_wal_checkpoint_v2(self->db, "main", SQLITE_CHECKPOINT_FULL, &frames, &moved);
     sqlite3_busy_timeout(self->db, self->busy_ms);
     *ret_how = STORE_CHECKPOINT_FAILED;

@@ -154,6 +154,8 @@ int store_bridge_id(struct store *self, char ret_id[BRIDGE_ID_SIZE]);
 void store_close(struct store **self);
 /* BEGIN IMMEDIATE. NOW_US (UTC) stamps all rows of the group. BRIDGE_BUSY: nothing began. */
 int store_begin(struct store *self, int64_t now_us);
+/* Somebody else has committed since the store_begin() before the last one. */
+bool store_others_wrote(const struct store *self);
 /* One reply inside the group:
  *   UPDATE messages SET read=1 WHERE id=? AND read=0 AND EXISTS (live conversation)
  * or, when CLAIMED, the same of our own delivery row, which goes from claimed to done. One row
@@ -275,8 +277,8 @@ enum store_checkpointed {
     STORE_CHECKPOINT_FAILED,   /* an error */
     STORE_CHECKPOINTED
 };
-/* A FULL checkpoint that waits at most 20 ms for others. BRIDGE_OK also when it did only a part;
- * *ret_how says so, in any case. */
+/* A FULL checkpoint that waits at most about 5 ms for others. BRIDGE_OK also when it did only a
+ * part; *ret_how says so, in any case. */
 int store_checkpoint(struct store *self, enum store_checkpointed *ret_how);
 /* The size of the -wal file in bytes. */
 int64_t store_wal_size(const struct store *self);

@@ -22,6 +22,7 @@ enum store_statement {
     RUN_BEGIN,
     RUN_COMMIT,
     RUN_AUDIT,
+    RUN_VERSION,
     RUN_GUARD,
     RUN_GUARD_CLAIMED,
     RUN_READ,
@@ -122,6 +123,8 @@ struct store {
     atomic_bool can_present;      /* other threads may ask for it */
     struct store_told told[STORE_TOLD];
     int64_t reply_id; /* the last row that store_reply() made */
+    int64_t version;  /* what others' commits change; 0: not looked at yet */
+    bool others_wrote;
     int busy_ms;
     int wal_frames;
 };

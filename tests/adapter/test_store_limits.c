@@ -128,6 +128,28 @@ static void a_reader_makes_a_checkpoint_incomplete_and_nothing_worse(void **stat
     assert_int_equal(how, STORE_CHECKPOINT_COMPLETE);
 }
 
+/* A group of its own without anything in it. */
+static bool others_wrote(void)
+{
+    assert_int_equal(store_begin(store_fixture.store, STORE_TIME), BRIDGE_OK);
+    bool wrote = store_others_wrote(store_fixture.store);
+    assert_int_equal(store_commit(store_fixture.store), BRIDGE_OK);
+    return wrote;
+}
+
+static void what_others_write_is_told_from_our_own_commits(void **state)
+{
+    (void)state;
+    store_given(3);
+    (void)others_wrote();
+    assert_false(others_wrote());
+    assert_int_equal(store_commit_one(1, "x"), STORE_COMMITTED);
+    assert_false(others_wrote());
+    store_given(1);
+    assert_true(others_wrote());
+    assert_false(others_wrote());
+}
+
 static void rollback_journal_mode_is_left_as_it_is(void **state)
 {
     (void)state;
@@ -209,6 +231,7 @@ int main(void)
         TEST(checkpoints_keep_the_wal_small),
         TEST(without_a_checkpoint_of_ours_the_wal_only_grows),
         TEST(a_reader_makes_a_checkpoint_incomplete_and_nothing_worse),
+        TEST(what_others_write_is_told_from_our_own_commits),
         TEST(rollback_journal_mode_is_left_as_it_is),
         TEST(nothing_beside_sqlite_drops_the_lock_of_an_open_group),
         TEST(the_tail_proves_our_own_commits_too),

@@ -13,6 +13,7 @@ endforeach()
 tailgate_test(wake test_wake.c tailgate_place)
 set(measures duty.c histogram.c)
 list(TRANSFORM measures PREPEND ${PROJECT_SOURCE_DIR}/gateway/)
+tailgate_test(pace "test_pace.c;${PROJECT_SOURCE_DIR}/gateway/pace.c" tailgate_flags)
 tailgate_test(histogram "test_histogram.c;${measures}" tailgate_flags)
 tailgate_test(pending_random "test_pending_random.c;waiting_model.c" tailgate_core)
 foreach(part order answers attempts loss leases limits returns records claim restore holding again

@@ -257,6 +257,55 @@ static void what_became_of_a_query_is_never_folded(void **state)
     assert_int_equal(lines, 1000);
 }
 
+/* Gathers COUNT lines of about 100 bytes, and with TROUBLE a warning in their middle; counts the
+ * writes that they left in, each of which is one packet of the pipe. */
+static size_t writes_of(int count, bool trouble, size_t *ret_lines)
+{
+    int ends[2];
+    struct buffer lines;
+    size_t writes = 0;
+    ssize_t size;
+    assert_return_code(pipe2(ends, O_CLOEXEC | O_NONBLOCK | O_DIRECT), errno);
+    int saved = dup(STDERR_FILENO);
+    assert_return_code(dup2(ends[1], STDERR_FILENO), errno);
+    buffer_init(&lines);
+    log_gather(&lines);
+    for (int i = 0; i < count; i++) {
+        log_event(LOG_INFO, "answered", LOG_INT("id", i),
+                  LOG_STR("worker", "a worker with a name that makes this line a hundred bytes"));
+        if (trouble && i == count / 2)
+            log_each(LOG_WARN, "superseded", LOG_INT("id", i));
+    }
+    log_gathered();
+    buffer_done(&lines);
+    assert_return_code(dup2(saved, STDERR_FILENO), errno);
+    close(saved);
+    close(ends[1]);
+    *ret_lines = 0;
+    while ((size = read(ends[0], written, sizeof written)) > 0) {
+        writes++;
+        assert_int_equal(written[size - 1], '\n'); /* no line is cut in two */
+        for (ssize_t i = 0; i < size; i++)
+            *ret_lines += written[i] == '\n';
+    }
+    close(ends[0]);
+    return writes;
+}
+
+static void lines_that_are_gathered_leave_together_and_whole(void **state)
+{
+    (void)state;
+    size_t lines;
+    human();
+    assert_int_equal(writes_of(0, false, &lines), 0);
+    assert_int_equal(writes_of(20, false, &lines), 1);
+    assert_int_equal(lines, 20);
+    assert_in_range(writes_of(300, false, &lines), 5, 15);
+    assert_int_equal(lines, 300);
+    assert_int_equal(writes_of(20, true, &lines), 2); /* trouble does not wait */
+    assert_int_equal(lines, 21);
+}
+
 static void words_for_level_and_format_are_read_strictly(void **state)
 {
     (void)state;
@@ -305,6 +354,7 @@ int main(void)
         cmocka_unit_test(the_journal_is_chosen_when_stderr_is_its_stream),
         cmocka_unit_test(what_repeats_is_folded_and_counted),
         cmocka_unit_test(what_became_of_a_query_is_never_folded),
+        cmocka_unit_test(lines_that_are_gathered_leave_together_and_whole),
         cmocka_unit_test(words_for_level_and_format_are_read_strictly),
         cmocka_unit_test(prose_keeps_its_lines_and_nothing_else),
     };
