@@ -82,7 +82,7 @@ struct action *actions_add_flight(struct actions *self, enum action_kind kind,
     action->recorded = flight->recorded;
     action->seen_us = flight->seen_us;
     action->leased_us = flight->leased_us;
-    snprintf(action->service, sizeof action->service, "%s", flight->service->name);
+    memcpy(action->service, flight->service->name, sizeof action->service);
     if (flight->reason)
         snprintf(action->reason, sizeof action->reason, "%s", flight->reason);
     if (worker)

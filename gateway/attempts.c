@@ -111,11 +111,13 @@ static void judge(struct dispatch *self, int64_t now_us, const struct event *eve
 
 /* The lease that what WORKER says is about: a REQ worker has only one, whatever it says. What was
  * not handed over yet it knows from an attempt of that number before a restart, if at all. */
-static struct lease *meant_lease(const struct worker *worker, const struct token *token)
+static struct lease *meant_lease(const struct dispatch *self, const struct worker *worker,
+                                 const struct token *token)
 {
-    struct lease *lease = worker->protocol == WORKER_REQ
-                              ? worker->leases
-                              : inflight_lease_of(worker, token->message_id, token->attempt);
+    struct lease *lease =
+        worker->protocol == WORKER_REQ
+            ? worker->leases
+            : inflight_lease_of(self->inflight, worker, token->message_id, token->attempt);
 
     return lease && lease->sent ? lease : NULL;
 }
@@ -143,7 +145,7 @@ void attempts_answer(struct dispatch *self, int64_t now_us, const struct event *
 
     if (worker) {
         workers_heard(self->workers, worker, now_us);
-        lease = meant_lease(worker, token);
+        lease = meant_lease(self, worker, token);
     }
     if (!event->answer.row.found && lease && lease->id == token->message_id)
         bury(self, event, worker, lease);
@@ -192,7 +194,8 @@ void attempts_partial(struct dispatch *self, int64_t now_us, const struct event 
 
     if (worker)
         workers_heard(self->workers, worker, now_us);
-    lease = worker ? inflight_lease_of(worker, token->message_id, token->attempt) : NULL;
+    lease = worker ? inflight_lease_of(self->inflight, worker, token->message_id, token->attempt)
+                   : NULL;
     if (!event->answer.row.found ||
         !token_verify(&self->config.key, token, &event->answer.row.digest))
         refuse(self, event, REFUSED_FORGED);

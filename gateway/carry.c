@@ -187,7 +187,7 @@ static bool deliver(struct server *self, int64_t now_us, const struct action *ac
         return false; /* ends are recorded one by one: do not run ahead of that (I7) */
     }
     carry_let_go(self);
-    error = tail_load(self->tail, action->id, &row);
+    error = tail_load_known(self->tail, action->id, &row);
     if (error == BRIDGE_ABSENT) {
         submit_end_of(self, action, NULL, false);
         *ret_why = UNDELIVERABLE_ENDED;

@@ -124,13 +124,21 @@ static void on_ready(struct dispatch *self, int64_t now_us, const struct event *
     handout_worker(self, now_us, worker);
 }
 
-static void on_committed(struct dispatch *self, const struct event *event)
+static void on_committed(struct dispatch *self, int64_t now_us, const struct event *event)
 {
     struct flight *flight = inflight_find(self->inflight, event->committed.id);
+    struct service *service;
 
     assert(flight && flight->state == FLIGHT_COMMITTING);
-    self->stopped |= flight->single; /* its conversation may have waited for this */
+    if (!flight->single) {
+        dispatch_forget(self, flight);
+        return;
+    }
+    service = flight->service; /* a conversation of its may have waited for this */
+    pending_hold_again(service);
     dispatch_forget(self, flight);
+    handout_service(self, now_us, service);
+    pending_release(self->pending, service);
 }
 
 /* It waits for nobody any more; in a worker's hands it ends when that is known to the file. */
@@ -287,7 +295,7 @@ static void feed(struct dispatch *self, int64_t now_us, const struct event *even
         failures_recorded(self, now_us, event);
         break;
     case EVENT_COMMITTED:
-        on_committed(self, event);
+        on_committed(self, now_us, event);
         break;
     case EVENT_ENDED:
         on_ended(self, event);

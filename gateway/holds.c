@@ -194,7 +194,7 @@ static void take_up(struct dispatch *self, int64_t now_us, const struct holding 
         refuse(self, holding, worker);
         return;
     }
-    if (inflight_lease_of(worker, holding->token.message_id, attempt))
+    if (inflight_lease_of(self->inflight, worker, holding->token.message_id, attempt))
         return; /* it says so twice */
     flight = inflight_find(self->inflight, holding->token.message_id);
     if (is_over(flight, holding, now_us)) {

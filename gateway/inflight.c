@@ -57,14 +57,13 @@ struct flight *inflight_add(struct inflight *self, int64_t id, struct service *s
     flight->service = service_take;
     flight->conversation = conversation;
     flight->seen_us = seen_us;
-    table_add(&self->flights, &flight->node, table_hash(&self->flights, &id, sizeof id));
+    table_add(&self->flights, &flight->node, table_hash_id(&self->flights, id));
     return flight;
 }
 
 struct flight *inflight_find(const struct inflight *self, int64_t id)
 {
-    struct table_node *node =
-        table_first(&self->flights, table_hash(&self->flights, &id, sizeof id));
+    struct table_node *node = table_first(&self->flights, table_hash_id(&self->flights, id));
 
     for (; node; node = table_next(node)) {
         struct flight *flight = table_owner(node, struct flight, node);
@@ -98,6 +97,8 @@ struct lease *inflight_occupy(struct inflight *self, struct worker *worker, int6
     lease->deadline_us = times->deadline_us;
     lease->hard_us = times->hard_us;
     lease->next = worker->leases;
+    if (lease->next)
+        lease->next->previous = lease;
     worker->leases = lease;
     worker->in_flight++;
     inflight_renew(self, lease, times->end_us);
@@ -123,21 +124,26 @@ void inflight_renew(struct inflight *self, struct lease *lease, int64_t end_us)
 void inflight_end_lease(struct inflight *self, struct lease *lease)
 {
     struct flight *flight = inflight_find(self, lease->id);
-    struct lease **link = &lease->worker->leases;
 
     if (flight && flight->lease == lease)
         flight->lease = NULL;
-    while (*link != lease)
-        link = &(*link)->next;
-    *link = lease->next;
+    *(lease->previous ? &lease->previous->next : &lease->worker->leases) = lease->next;
+    if (lease->next)
+        lease->next->previous = lease->previous;
     lease->worker->in_flight--;
     timers_disarm(self->timers, &lease->timer);
     free(lease);
 }
 
-struct lease *inflight_lease_of(const struct worker *worker, int64_t id, uint32_t attempt)
+struct lease *inflight_lease_of(const struct inflight *self, const struct worker *worker,
+                                int64_t id, uint32_t attempt)
 {
-    struct lease *lease = worker->leases;
+    const struct flight *flight = inflight_find(self, id);
+    struct lease *lease = flight ? flight->lease : NULL;
+
+    if (lease && lease->worker == worker && lease->attempt == attempt)
+        return lease;
+    lease = worker->leases; /* else it is one that is current no more, if any */
     while (lease && (lease->id != id || lease->attempt != attempt))
         lease = lease->next;
     return lease;

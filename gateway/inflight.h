@@ -53,11 +53,11 @@ struct lease {
     uint32_t attempt;
     bool sent; /* it was handed over: until then losing the worker costs nothing */
     struct worker *worker;
-    int64_t deadline_us; /* the end that no heartbeat moves, */
-    int64_t hard_us;     /*   and the one that nothing moves */
-    int64_t recorded_us; /* the end that is on record; 0: none is */
-    struct timer timer;  /* the end as of now */
-    struct lease *next;  /* of the same worker */
+    int64_t deadline_us;           /* the end that no heartbeat moves, */
+    int64_t hard_us;               /*   and the one that nothing moves */
+    int64_t recorded_us;           /* the end that is on record; 0: none is */
+    struct timer timer;            /* the end as of now */
+    struct lease *next, *previous; /* of the same worker */
 };
 
 /* When a lease ends, all monotonic. */
@@ -92,7 +92,8 @@ void inflight_renew(struct inflight *self, struct lease *lease, int64_t end_us);
  * it. */
 void inflight_end_lease(struct inflight *self, struct lease *lease);
 /* WORKER's lease of that id and attempt, or NULL. */
-struct lease *inflight_lease_of(const struct worker *worker, int64_t id, uint32_t attempt);
+struct lease *inflight_lease_of(const struct inflight *self, const struct worker *worker,
+                                int64_t id, uint32_t attempt);
 /* Flights in state LEASED or COMMITTING: what counts against commit.queue. */
 size_t inflight_outstanding(const struct inflight *self);
 /* Flights in state BACKOFF, and in state HELD. */

@@ -304,6 +304,7 @@ static void turn(struct server *self)
     int64_t latest_us = due_us > now_us ? due_us : now_us;
     bool heard;
 
+    tail_let_go(self->tail);
     wait(self, due_us, now_us);
     now_us = clock_mono_us();
     if (now_us > latest_us + STOOD_STILL_US)

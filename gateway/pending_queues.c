@@ -35,7 +35,7 @@ void queues_done(struct pending *self)
 
 static uint32_t *bucket_of(const struct pending *self, int64_t id)
 {
-    return &self->bucket[table_hash(&self->conversations, &id, sizeof id) & (self->room - 1)];
+    return &self->bucket[table_hash_id(&self->conversations, id) & (self->room - 1)];
 }
 
 static void index_add(struct pending *self, uint32_t at)

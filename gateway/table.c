@@ -44,6 +44,17 @@ struct table_node *table_next(const struct table_node *node)
     return next;
 }
 
+uint64_t table_hash_id(const struct table *self, int64_t id)
+{
+    uint64_t hash;
+
+    memcpy(&hash, self->key, sizeof hash);
+    hash ^= (uint64_t)id; /* then as SplitMix64: each bit of this in each bit of the hash */
+    hash = (hash ^ hash >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    hash = (hash ^ hash >> 27) * UINT64_C(0x94d049bb133111eb);
+    return hash ^ hash >> 31;
+}
+
 static void grow(struct table *self)
 {
     size_t buckets = self->buckets ? self->buckets * 2 : 16;

@@ -26,6 +26,9 @@ void table_init(struct table *self, uint64_t seed);
 /* Frees the buckets. The nodes must be gone or forgotten. */
 void table_done(struct table *self);
 uint64_t table_hash(const struct table *self, const void *data, size_t size);
+/* Of a number that only the database gives out, such as a row's id: it takes a tenth of the time.
+ */
+uint64_t table_hash_id(const struct table *self, int64_t id);
 /* The first node whose hash is HASH and the next one after NODE, or NULL. Keys are the caller's. */
 struct table_node *table_first(const struct table *self, uint64_t hash);
 struct table_node *table_next(const struct table_node *node);

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "adapters/bridge/records.h"
+#include "adapters/bridge/brief.h"
 #include "adapters/host/clock.h"
 #include "gateway/log.h"
 #include "gateway/server.h"
@@ -80,12 +80,6 @@ static void take_sample(struct server *self, int64_t now_us)
     upkeep->samples++;
 }
 
-struct scan {
-    struct server *server;
-    int64_t now_us, utc_us;
-    bool full;
-};
-
 /* A query that nobody had been given when its time was over (a gateway that was down, a window that
  * was full). */
 static bool is_over_unseen(const struct server *self, const struct tail_row *row, bool live)
@@ -99,29 +93,40 @@ static bool is_over_unseen(const struct server *self, const struct tail_row *row
     return message_is_query(message.kind);
 }
 
-/* A row that the mark is about to pass. */
-static void pass(void *context, const struct tail_row *row)
+/* A row that the mark is about to pass: parks it, or ends it where it wants no answer any more. */
+static void pass_row(struct server *self, int64_t now_us, const struct tail_row *row)
 {
-    struct scan *scan = context;
-    struct server *self = scan->server;
     struct upkeep *upkeep = &self->upkeep;
-    bool claimed, live = intake_is_live(row, scan->utc_us);
+    int64_t utc_us = clock_utc_us();
+    bool claimed, live = intake_is_live(row, utc_us);
     enum dispatch_place place = dispatch_where(self->dispatch, row->id, &claimed);
     bool waits = place == PLACE_WAITS;
     struct message message;
 
-    if (scan->full)
-        return;
-    if (upkeep->park_count == UPKEEP_PARKS) {
-        scan->full = true;
-        return;
-    }
     if ((waits && ((row->read && !claimed) || !live)) ||
         (place == PLACE_UNKNOWN && is_over_unseen(self, row, live)))
-        restore_end(self, scan->now_us, row->id, row, claimed);
-    else if (waits || intake_is_ours(self, row, scan->utc_us, &message))
+        restore_end(self, now_us, row->id, row, claimed);
+    else if (waits || intake_is_ours(self, row, utc_us, &message))
         upkeep->parks[upkeep->park_count++] = row->id;
-    upkeep->scanned = row->id;
+}
+
+/* The same for a row of which little is known; most are settled, and not looked at any closer.
+ * Returns false when the database cannot be read just now. */
+static bool pass(struct server *self, int64_t now_us, const struct brief *brief)
+{
+    struct tail_row row;
+    int error;
+
+    if (!brief->open && dispatch_where(self->dispatch, brief->id, NULL) != PLACE_WAITS)
+        return true;
+    error = tail_load_known(self->tail, brief->id, &row);
+    if (!intake_could_read(self, error))
+        return false;
+    if (error == BRIDGE_ABSENT)
+        return true;
+    pass_row(self, now_us, &row);
+    tail_unload(self->tail);
+    return true;
 }
 
 /* The mark goes as far as has been looked at. */
@@ -146,20 +151,28 @@ static void submit_mark(struct server *self)
 static void move_mark(struct server *self, int64_t now_us, int64_t upto)
 {
     struct upkeep *upkeep = &self->upkeep;
-    struct scan scan = {self, now_us, clock_utc_us(), false};
-    size_t count = 0;
-    int error;
+    struct brief brief[ROWS_AT_ONCE];
+    size_t count = 0, i = 0;
+    bool could;
 
-    error = tail_range(self->tail, upkeep->scanned, upto, ROWS_AT_ONCE, pass, &scan, &count);
+    carry_let_go(self);
+    could = intake_could_read(self, brief_read(tail_connection(self->tail), upkeep->scanned, upto,
+                                               span_str(self->config.serve_session), ROWS_AT_ONCE,
+                                               brief, &count));
+    for (; could && i < count && upkeep->park_count < UPKEEP_PARKS; i++) {
+        could = pass(self, now_us, &brief[i]);
+        if (could)
+            upkeep->scanned = brief[i].id;
+    }
     carry_actions(self, now_us);
-    if (!intake_could_read(self, error))
+    if (!could)
         return;
-    if (count < ROWS_AT_ONCE && !scan.full) {
+    if (i < count) {
+        submit_mark(self);
+    } else if (count < ROWS_AT_ONCE) {
         upkeep->scanned = upto;
         upkeep->samples--;
         memmove(upkeep->sample, upkeep->sample + 1, upkeep->samples * sizeof upkeep->sample[0]);
-        submit_mark(self);
-    } else if (scan.full) {
         submit_mark(self);
     }
 }

@@ -37,7 +37,7 @@ static bool check_string(struct reader *self)
 {
     if (!take(self, '"'))
         return false;
-    while (self->at < self->end) {
+    while ((self->at = pass_plain(self->at, self->end)) < self->end) {
         unsigned char byte = (unsigned char)*self->at;
         if (byte == '"') {
             self->at++;
@@ -49,8 +49,6 @@ static bool check_string(struct reader *self)
                 return false;
         } else if (byte < 0x20) {
             return false;
-        } else if (byte < 0x80) {
-            self->at++;
         } else {
             size_t length = utf8_length(self->at, (size_t)(self->end - self->at));
             if (length == 0)
@@ -112,28 +110,46 @@ static bool check_scalar(struct reader *self)
     }
 }
 
-/* Takes a member's name and its colon. */
-static bool check_name(struct reader *self)
-{
-    skip_space(self);
-    if (!check_string(self))
-        return false;
-    skip_space(self);
-    return take(self, ':');
-}
-
-/* The open arrays and objects around the reader. */
+/* The open arrays and objects around the reader, and what is wanted of the outermost object. */
 struct nest {
     size_t depth;
     size_t limit;
+    const struct jtext_wanted *wanted;
+    size_t count;
+    struct span name;             /* of the outermost object's member that is being read, */
+    const char *value;            /*   and where its value begins */
     char close[LIMIT_JSON_DEPTH]; /* what ends each: ']' or '}' */
 };
+
+static void give(const struct jtext_wanted *wanted, size_t count, struct span name,
+                 struct span value)
+{
+    for (size_t i = 0; i < count; i++)
+        if (jtext_is(name, wanted[i].name))
+            *wanted[i].ret_value = value;
+}
+
+/* Takes a member's name and its colon. */
+static bool check_name(struct reader *self, struct nest *nest)
+{
+    skip_space(self);
+    const char *start = self->at;
+    if (!check_string(self))
+        return false;
+    if (nest->depth == 1)
+        nest->name = span_of(start, (size_t)(self->at - start));
+    skip_space(self);
+    return take(self, ':');
+}
 
 /* After a value: takes what ends containers, up to a comma (*ret_more: another value is due) or to
  * the end of the text. False when neither follows. */
 static bool check_after(struct reader *self, struct nest *nest, bool *ret_more)
 {
     for (;;) {
+        if (nest->depth == 1 && nest->close[0] == '}')
+            give(nest->wanted, nest->count, nest->name,
+                 span_of(nest->value, (size_t)(self->at - nest->value)));
         skip_space(self);
         if (nest->depth == 0) {
             *ret_more = false;
@@ -141,7 +157,7 @@ static bool check_after(struct reader *self, struct nest *nest, bool *ret_more)
         }
         if (take(self, ',')) {
             *ret_more = true;
-            return nest->close[nest->depth - 1] == ']' || check_name(self);
+            return nest->close[nest->depth - 1] == ']' || check_name(self, nest);
         }
         if (!take(self, nest->close[nest->depth - 1]))
             return false;
@@ -160,14 +176,12 @@ static bool check_open(struct reader *self, struct nest *nest, bool *ret_empty)
     if (*ret_empty)
         return true;
     nest->close[nest->depth++] = close;
-    return close == ']' || check_name(self);
+    return close == ']' || check_name(self, nest);
 }
 
-enum jtext_type jtext_check_depth(struct span text, size_t depth)
+static enum jtext_type check(struct span text, struct nest *nest)
 {
-    assert(depth <= LIMIT_JSON_DEPTH);
     struct reader reader = reader_of(text);
-    struct nest nest = {.depth = 0, .limit = depth};
     bool more = true;
 
     while (more) {
@@ -176,12 +190,27 @@ enum jtext_type jtext_check_depth(struct span text, size_t depth)
             return JTEXT_INVALID;
         bool whole = true;
         bool container = *reader.at == '{' || *reader.at == '[';
-        if (container ? !check_open(&reader, &nest, &whole) : !check_scalar(&reader))
+        if (nest->depth == 1)
+            nest->value = reader.at;
+        if (container ? !check_open(&reader, nest, &whole) : !check_scalar(&reader))
             return JTEXT_INVALID;
-        if (whole && !check_after(&reader, &nest, &more))
+        if (whole && !check_after(&reader, nest, &more))
             return JTEXT_INVALID;
     }
     return jtext_type(text);
+}
+
+enum jtext_type jtext_check_depth(struct span text, size_t depth)
+{
+    assert(depth <= LIMIT_JSON_DEPTH);
+    struct nest nest = {.limit = depth};
+    return check(text, &nest);
+}
+
+enum jtext_type jtext_check_pick(struct span text, const struct jtext_wanted *wanted, size_t count)
+{
+    struct nest nest = {.limit = LIMIT_JSON_DEPTH, .wanted = wanted, .count = count};
+    return check(text, &nest);
 }
 
 enum jtext_type jtext_check(struct span text)
@@ -218,7 +247,7 @@ enum jtext_type jtext_type(struct span value)
 static void pass_string(struct reader *self)
 {
     self->at++;
-    while (self->at < self->end && *self->at != '"')
+    while ((self->at = pass_plain(self->at, self->end)) < self->end && *self->at != '"')
         self->at += *self->at == '\\' && self->end - self->at > 1 ? 2 : 1;
     if (self->at < self->end)
         self->at++;
@@ -302,12 +331,8 @@ void jtext_pick(struct span object, const struct jtext_wanted *wanted, size_t co
 {
     size_t cursor = 0;
     struct span literal, value;
-    while (jtext_next(object, &cursor, &literal, &value)) {
-        for (size_t i = 0; i < count; i++) {
-            if (jtext_is(literal, wanted[i].name))
-                *wanted[i].ret_value = value;
-        }
-    }
+    while (jtext_next(object, &cursor, &literal, &value))
+        give(wanted, count, literal, value);
 }
 
 bool jtext_find(struct span object, const char *name, struct span *ret_value)

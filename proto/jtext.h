@@ -49,6 +49,9 @@ struct jtext_wanted {
 /* The same for COUNT members in one walk: sets the values of those that are there, and leaves the
  * others untouched. */
 void jtext_pick(struct span object, const struct jtext_wanted *wanted, size_t count);
+/* jtext_check(TEXT), and of an object jtext_pick() in the same walk. Where it returns
+ * JTEXT_INVALID, the values are of no use. */
+enum jtext_type jtext_check_pick(struct span text, const struct jtext_wanted *wanted, size_t count);
 /* Appends the decoded content of a string LITERAL. Lone surrogates and U+0000 become U+FFFD, so
  * that the result is UTF-8 that SQLite and Python take. */
 void jtext_decode(struct buffer *ret_text, struct span literal);

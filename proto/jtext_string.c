@@ -200,12 +200,11 @@ void jtext_quote(struct buffer *ret_text, struct span text)
     size_t at = 0;
     buffer_byte(ret_text, '"');
     while (at < text.size) {
+        at = (size_t)(pass_plain(text.data + at, text.data + text.size) - text.data);
+        if (at == text.size)
+            break;
         unsigned char byte = (unsigned char)text.data[at];
-        size_t length = 0;
-        if (byte >= 0x80)
-            length = utf8_length(text.data + at, text.size - at);
-        else if (byte >= 0x20 && byte != '"' && byte != '\\')
-            length = 1;
+        size_t length = byte < 0x80 ? 0 : utf8_length(text.data + at, text.size - at);
         if (length > 0) {
             at += length;
             continue;

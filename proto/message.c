@@ -45,14 +45,19 @@ struct members {
     struct span gate; /* in metadata: what marks a request */
 };
 
-static void members_read(struct span object, struct members *members)
+/* Reads MEMBERS, which are empty, of OBJECT. False: it is none; then they stay so. */
+static bool members_read(struct span object, struct members *members)
 {
     const struct jtext_wanted wanted[] = {{"type", &members->type},
                                           {"query_id", &members->query_id},
                                           {"service", &members->service},
                                           {"action_type", &members->action},
                                           {"gate", &members->gate}};
-    jtext_pick(object, wanted, sizeof wanted / sizeof wanted[0]);
+
+    if (jtext_check_pick(object, wanted, sizeof wanted / sizeof wanted[0]) == JTEXT_OBJECT)
+        return true;
+    *members = (struct members){.type = {NULL, 0}};
+    return false;
 }
 
 /* True when VALUE is there and is a string. */
@@ -87,8 +92,7 @@ static enum message_kind read_text(struct span text, struct members *members)
     if (content.size == 0)
         return MESSAGE_EMPTY;
     bool object = content.data[0] == '{';
-    if (object && jtext_check(text) == JTEXT_OBJECT) {
-        members_read(text, members);
+    if (object && members_read(text, members)) {
         if (string_is(members->type, "query"))
             return MESSAGE_QUERY;
         bool response = string_is(members->type, "response") || string_is(members->type, "error");
@@ -139,11 +143,8 @@ void message_read(const struct message_row *row, struct message *ret_message)
     struct members body = {.type = {NULL, 0}};
     struct members meta = {.type = {NULL, 0}};
 
-    if (row->metadata.size) {
-        message.metadata_odd = !row->metadata_is_text || jtext_check(row->metadata) != JTEXT_OBJECT;
-        if (!message.metadata_odd)
-            members_read(row->metadata, &meta);
-    }
+    if (row->metadata.size)
+        message.metadata_odd = !row->metadata_is_text || !members_read(row->metadata, &meta);
     if (row->text_is_text)
         message.kind = read_text(row->text, &body);
     bool asks = string_is(meta.action, "question") || string_is(meta.action, "query");
@@ -219,9 +220,13 @@ static void put_question(const struct message_row *row, const struct message *me
 /* Makes blanks of the line breaks from byte START on. Valid JSON has them between tokens only. */
 static void join_lines(struct buffer *json, size_t start)
 {
-    for (size_t i = start; i < json->size; i++)
-        if (json->data[i] == '\n' || json->data[i] == '\r')
-            json->data[i] = ' ';
+    static const char breaks[] = {'\n', '\r'};
+
+    for (size_t i = 0; i < sizeof breaks; i++) {
+        char *at = json->data + start;
+        while ((at = memchr(at, breaks[i], (size_t)(json->data + json->size - at))))
+            *at = ' ';
+    }
 }
 
 void message_compose_query(const struct message_row *row, const struct message *message,

@@ -1,7 +1,6 @@
 #include "proto/stamp.h"
 
 #include <assert.h>
-#include <stdio.h>
 
 #define DAY_US (INT64_C(86400) * 1000000)
 
@@ -22,29 +21,51 @@ static int days_in_month(int year, int month)
     return days[month - 1] + (month == 2 && leap ? 1 : 0);
 }
 
+/* Writes the COUNT last decimal digits of NUMBER; returns what stands behind them. */
+static char *put_digits(char *to, unsigned number, size_t count)
+{
+    for (size_t i = count; i > 0; i--, number /= 10)
+        to[i - 1] = (char)('0' + number % 10);
+    return to + count;
+}
+
+/* The date DAYS after 1970-01-01, written. Counted in eras of 400 years that begin in March, as in
+ * days_of(). */
+static char *put_date(char *to, int64_t days)
+{
+    int64_t from_era = (days + 719468) % 146097; /* days since the era's first */
+    int64_t year = (from_era - from_era / 1460 + from_era / 36524 - from_era / 146096) / 365;
+    int64_t of_year = from_era - (year * 365 + year / 4 - year / 100);
+    int64_t from_march = (of_year * 5 + 2) / 153;
+    unsigned month = (unsigned)(from_march < 10 ? from_march + 3 : from_march - 9);
+
+    year += (days + 719468) / 146097 * 400 + (month <= 2);
+    to = put_digits(to, (unsigned)year, 4);
+    *to++ = '-';
+    to = put_digits(to, month, 2);
+    *to++ = '-';
+    return put_digits(to, (unsigned)(of_year - (from_march * 153 + 2) / 5 + 1), 2);
+}
+
 void stamp_format(int64_t utc_us, char ret_text[STAMP_SIZE])
 {
     assert(utc_us >= 0 && utc_us < (days_of(9999, 12, 31) + 1) * DAY_US);
-    int64_t days = utc_us / DAY_US;
     int64_t rest = utc_us % DAY_US;
-
-    int year = (int)(days / 366) + 1970; /* never too late; at most a few years too early */
-    while (days_of(year + 1, 1, 1) <= days)
-        year++;
-    int left = (int)(days - days_of(year, 1, 1));
-    int month = 1;
-    while (left >= days_in_month(year, month))
-        left -= days_in_month(year, month++);
-
     unsigned micros = (unsigned)(rest % 1000000);
     unsigned seconds = (unsigned)(rest / 1000000);
-    char text[80]; /* larger than any int could make it, which is what the compiler must assume */
-    int size = snprintf(text, sizeof text, "%04d-%02d-%02dT%02u:%02u:%02u", year, month, left + 1,
-                        seconds / 3600, seconds / 60 % 60, seconds % 60);
-    if (micros)
-        size += snprintf(text + size, sizeof text - (size_t)size, ".%06u", micros);
-    assert(size < STAMP_SIZE);
-    memcpy(ret_text, text, (size_t)size + 1);
+    char *to = put_date(ret_text, utc_us / DAY_US);
+
+    *to++ = 'T';
+    to = put_digits(to, seconds / 3600, 2);
+    *to++ = ':';
+    to = put_digits(to, seconds / 60 % 60, 2);
+    *to++ = ':';
+    to = put_digits(to, seconds % 60, 2);
+    if (micros) {
+        *to++ = '.';
+        to = put_digits(to, micros, 6);
+    }
+    *to = '\0';
 }
 
 /* Reads COUNT decimal digits at AT, moving it. -1 when there are not that many. */

@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <sodium.h>
-#include <stdio.h>
 
 #define LAYOUT_VERSION 1 /* of what is hashed; part of it, so that layouts never meet */
 #define LAYOUT_SIZE (1 + 8 + 4 + TOKEN_DIGEST_SIZE)
@@ -66,20 +65,35 @@ void token_sign(const struct token_key *key, int64_t message_id, uint32_t attemp
     make_mac(key, message_id, attempt, digest, ret_token->mac);
 }
 
+/* Writes NUMBER in decimal digits; returns how many. */
+static size_t put_decimal(char *to, uint64_t number)
+{
+    size_t size = 1;
+
+    for (uint64_t rest = number; rest >= 10; rest /= 10)
+        size++;
+    for (size_t i = size; i > 0; i--, number /= 10)
+        to[i - 1] = (char)('0' + number % 10);
+    return size;
+}
+
 size_t token_make(const struct token_key *key, int64_t message_id, uint32_t attempt,
                   const struct token_digest *digest, char ret_text[TOKEN_SIZE])
 {
     assert(message_id > 0 && attempt > 0);
     unsigned char mac[TOKEN_MAC_SIZE];
     char mac_text[TOKEN_MAC_TEXT_SIZE + 1];
+    size_t size;
 
     make_mac(key, message_id, attempt, digest, mac);
     sodium_bin2base64(mac_text, sizeof mac_text, mac, sizeof mac,
                       sodium_base64_VARIANT_URLSAFE_NO_PADDING);
-    int size =
-        snprintf(ret_text, TOKEN_SIZE, "%lld.%u.%s", (long long)message_id, attempt, mac_text);
-    assert(size > 0 && size < TOKEN_SIZE);
-    return (size_t)size;
+    size = put_decimal(ret_text, (uint64_t)message_id);
+    ret_text[size++] = '.';
+    size += put_decimal(ret_text + size, attempt);
+    ret_text[size++] = '.';
+    memcpy(ret_text + size, mac_text, sizeof mac_text); /* with its NUL */
+    return size + TOKEN_MAC_TEXT_SIZE;
 }
 
 bool token_verify(const struct token_key *key, const struct token *token,

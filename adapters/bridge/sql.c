@@ -95,15 +95,20 @@ int sql_run(sqlite3_stmt *statement, const struct sql_value *values, size_t coun
     return error;
 }
 
+struct span sql_span(sqlite3_value *value)
+{
+    int type = sqlite3_value_type(value);
+    if (type == SQLITE_NULL)
+        return span_of(NULL, 0);
+    const void *data =
+        type == SQLITE_BLOB ? sqlite3_value_blob(value) : (const void *)sqlite3_value_text(value);
+    int size = sqlite3_value_bytes(value);
+    return data ? span_of(data, (size_t)size) : span_of(NULL, 0);
+}
+
 struct span sql_column(sqlite3_stmt *statement, int column)
 {
-    if (sqlite3_column_type(statement, column) == SQLITE_NULL)
-        return span_of(NULL, 0);
-    const void *data = sqlite3_column_type(statement, column) == SQLITE_BLOB
-                           ? sqlite3_column_blob(statement, column)
-                           : (const void *)sqlite3_column_text(statement, column);
-    int size = sqlite3_column_bytes(statement, column);
-    return data ? span_of(data, (size_t)size) : span_of(NULL, 0);
+    return sql_span(sqlite3_column_value(statement, column));
 }
 
 int sql_begin(sqlite3 *db)

@@ -47,6 +47,10 @@ int sql_run(sqlite3_stmt *statement, const struct sql_value *values, size_t coun
 /* Column COLUMN as bytes, valid until the next step or reset: text and blobs as they are, numbers
  * as text, NULL as the empty span. */
 struct span sql_column(sqlite3_stmt *statement, int column);
+/* The same of a column that sqlite3_column_value() gave. As no connection is shared between threads
+ * (SQLITE_OPEN_NOMUTEX), such a value may be looked at, which is cheaper than to ask the statement
+ * for each of its parts. */
+struct span sql_span(sqlite3_value *value);
 
 /* BEGIN IMMEDIATE: a plain BEGIN that is upgraded later gets BUSY_SNAPSHOT at once. */
 int sql_begin(sqlite3 *db);

@@ -1,6 +1,8 @@
 /* Invariants:
- *   1. Between two calls no statement of the connection is un-reset, except between tail_load() and
- *      tail_unload(). An un-reset one would freeze data_version and pin the WAL.
+ *   1. Between two calls no statement of the connection is un-reset and no transaction open, except
+ *      between tail_load() and tail_unload(), and from tail_load_known() to the next call but that
+ *      or to tail_let_go(). An open one freezes data_version and pins the WAL: it ends after
+ *      KNOWN_ROWS of them at the latest.
  *   2. The cursor moves with each row that SEE has had, so an error in the middle repeats none.
  *   3. The version is read before the rows and stored after them. A commit in between is then seen
  *      once more, as a change without new rows, and never missed. */
@@ -9,45 +11,19 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "adapters/bridge/row.h"
 #include "adapters/bridge/schema.h"
 #include "adapters/bridge/sql.h"
 #include "proto/buffer.h"
 
-#define ROW_COLUMNS                                                                                \
-    "SELECT m.id, m.message, m.metadata, m.conversation_id, m.from_session, m.to_session,"         \
-    " m.timestamp, m.read, c.id, c.expires_at,"                                                    \
-    " CASE WHEN m.to_session = 'b' THEN c.session_b_role ELSE c.session_a_role END,"               \
-    " CASE WHEN coalesce(m.read, 0) = 0 THEN (SELECT s.last_heartbeat FROM session_status s"       \
-    "  WHERE s.conversation_id = m.conversation_id AND s.session_id = m.to_session"                \
-    "  AND s.status <> 'tailgate') END"
+#define KNOWN_ROWS 200 /* loaded in one transaction */
+#define STREAMS 2 /* of rows that are loaded one behind another: those handed out, and answered */
+#define STEPS_MOST 3 /* over so many rows it is cheaper to step than to search anew */
 
-#define ROW_FROM " FROM messages m LEFT JOIN conversations c ON c.id = m.conversation_id"
-
-/* Where a gateway has served the file, it may have made the row itself; a row that somebody has put
- * in the place of ours has another stamp. */
-#define ROW_SENT                                                                                   \
-    ROW_COLUMNS ", t.principal, t.name" ROW_FROM                                                   \
-                " LEFT JOIN tailgate_sender t ON t.message_id = m.id AND t.made_at = m.timestamp"
-#define ROW_PLAIN ROW_COLUMNS ", NULL, NULL" ROW_FROM
-
-#define ABOVE " WHERE m.id > ?1 AND m.id <= ?3 ORDER BY m.id LIMIT ?2"
-#define ONE " WHERE m.id = ?1"
-
-enum column {
-    COLUMN_ID,
-    COLUMN_MESSAGE,
-    COLUMN_METADATA,
-    COLUMN_CONVERSATION,
-    COLUMN_FROM,
-    COLUMN_TO,
-    COLUMN_TIMESTAMP,
-    COLUMN_READ,
-    COLUMN_FOUND,
-    COLUMN_EXPIRES,
-    COLUMN_ROLE,
-    COLUMN_AGENT,
-    COLUMN_PRINCIPAL,
-    COLUMN_SENDER
+/* Known rows in id order, as far as they are asked for. */
+struct stream {
+    sqlite3_stmt *rows;
+    int64_t at; /* the row at which it stands; 0: it is reset */
 };
 
 struct tail {
@@ -56,18 +32,19 @@ struct tail {
     sqlite3_stmt *rows;    /* above the cursor */
     sqlite3_stmt *one;     /* by id */
     sqlite3_stmt *last;    /* the highest id */
-    int64_t cursor;        /* highest id that SEE has had */
-    int seen;              /* version that tail_changed() read last */
-    int settled;           /* version up to which everything was read */
+    sqlite3_stmt *begin, *end;
+    struct stream stream[STREAMS];
+    size_t turn; /* the stream that begins anew next */
+    struct addressees addressees;
+    int64_t cursor; /* highest id that SEE has had */
+    int seen;       /* version that tail_changed() read last */
+    int settled;    /* version up to which everything was read */
     bool has_seen;
     bool has_settled;
-    bool loaded; /* between tail_load() and tail_unload() */
+    bool loaded;       /* between tail_load() and tail_unload() */
+    bool open;         /* a transaction is, for tail_load_known() */
+    size_t known_rows; /* loaded in it */
 };
-
-const char *tail_rows_sql(bool senders)
-{
-    return senders ? ROW_SENT ABOVE : ROW_PLAIN ABOVE;
-}
 
 /* Rows with their senders, where the file has our table of them. */
 static int prepare_rows(struct tail *self)
@@ -76,9 +53,9 @@ static int prepare_rows(struct tail *self)
     bool senders = false;
     int error = schema_has(self->db, "tailgate_sender", &senders);
     if (error == BRIDGE_OK)
-        error = db_prepare(self->db, tail_rows_sql(senders), &rows);
+        error = db_prepare(self->db, row_sql_above(senders), &rows);
     if (error == BRIDGE_OK)
-        error = db_prepare(self->db, senders ? ROW_SENT ONE : ROW_PLAIN ONE, &one);
+        error = db_prepare(self->db, row_sql_one(senders), &one);
     if (error != BRIDGE_OK) {
         sqlite3_finalize(rows);
         return error;
@@ -87,7 +64,12 @@ static int prepare_rows(struct tail *self)
     sqlite3_finalize(self->one);
     self->rows = rows;
     self->one = one;
-    return BRIDGE_OK;
+    for (size_t i = 0; i < STREAMS && error == BRIDGE_OK; i++) {
+        sqlite3_finalize(self->stream[i].rows);
+        self->stream[i].rows = NULL;
+        error = db_prepare(self->db, row_sql_above(senders), &self->stream[i].rows);
+    }
+    return error;
 }
 
 static int prepare_all(struct tail *self)
@@ -98,18 +80,21 @@ static int prepare_all(struct tail *self)
     } all[] = {
         {"PRAGMA data_version", &self->version},
         {"SELECT max(id) FROM messages", &self->last},
+        {"BEGIN", &self->begin},
+        {"COMMIT", &self->end},
     };
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         int error = db_prepare(self->db, all[i].sql, all[i].statement);
         if (error != BRIDGE_OK)
             return error;
     }
-    return prepare_rows(self);
+    int error = addressees_init(&self->addressees, self->db);
+    return error == BRIDGE_OK ? prepare_rows(self) : error;
 }
 
 int tail_know_senders(struct tail *self)
 {
-    assert(!self->loaded);
+    tail_let_go(self);
     return prepare_rows(self);
 }
 
@@ -136,15 +121,41 @@ void tail_close(struct tail **self)
     sqlite3_finalize((*self)->version);
     sqlite3_finalize((*self)->rows);
     sqlite3_finalize((*self)->one);
+    for (size_t i = 0; i < STREAMS; i++)
+        sqlite3_finalize((*self)->stream[i].rows);
     sqlite3_finalize((*self)->last);
+    sqlite3_finalize((*self)->begin);
+    sqlite3_finalize((*self)->end);
+    addressees_done(&(*self)->addressees);
     db_close(&(*self)->db);
     free(*self);
     *self = NULL;
 }
 
+static void stream_stop(struct stream *stream)
+{
+    sql_reset(stream->rows);
+    stream->at = 0;
+}
+
+void tail_let_go(struct tail *self)
+{
+    bool row;
+
+    assert(!self->loaded);
+    addressees_forget(&self->addressees);
+    if (!self->open)
+        return;
+    for (size_t i = 0; i < STREAMS; i++)
+        stream_stop(&self->stream[i]);
+    (void)sql_step(self->end, &row); /* it has only read: nothing to be refused */
+    sql_reset(self->end);
+    self->open = false;
+}
+
 int tail_changed(struct tail *self, bool *ret_changed)
 {
-    assert(!self->loaded);
+    tail_let_go(self);
     bool row = false;
     int error = sql_step(self->version, &row);
     int version = error == BRIDGE_OK && row ? sqlite3_column_int(self->version, 0) : 0;
@@ -158,53 +169,11 @@ int tail_changed(struct tail *self, bool *ret_changed)
     return BRIDGE_OK;
 }
 
-static bool read_flag(sqlite3_stmt *statement)
-{
-    switch (sqlite3_column_type(statement, COLUMN_READ)) {
-    case SQLITE_NULL:
-        return false;
-    case SQLITE_INTEGER:
-        return sqlite3_column_int64(statement, COLUMN_READ) != 0;
-    case SQLITE_FLOAT:
-        return sqlite3_column_double(statement, COLUMN_READ) != 0.0;
-    default:
-        return true; /* text or a blob: no writer's `read = 0` matches it */
-    }
-}
-
-static void take_row(sqlite3_stmt *statement, struct tail_row *ret_row)
-{
-    int metadata = sqlite3_column_type(statement, COLUMN_METADATA);
-    struct tail_row row = {
-        .id = sqlite3_column_int64(statement, COLUMN_ID),
-        .columns.text_is_text = sqlite3_column_type(statement, COLUMN_MESSAGE) == SQLITE_TEXT,
-        .columns.metadata_is_text = metadata == SQLITE_TEXT || metadata == SQLITE_NULL,
-        .read = read_flag(statement),
-        .has_conversation = sqlite3_column_type(statement, COLUMN_FOUND) != SQLITE_NULL,
-    };
-    row.columns.text = sql_column(statement, COLUMN_MESSAGE);
-    row.columns.metadata = sql_column(statement, COLUMN_METADATA);
-    row.conversation_id = sql_column(statement, COLUMN_CONVERSATION);
-    row.from_session = sql_column(statement, COLUMN_FROM);
-    row.to_session = sql_column(statement, COLUMN_TO);
-    row.timestamp = sql_column(statement, COLUMN_TIMESTAMP);
-    row.expires_at = sql_column(statement, COLUMN_EXPIRES);
-    row.role = sql_column(statement, COLUMN_ROLE);
-    row.agent_at = sql_column(statement, COLUMN_AGENT);
-    row.principal = sql_column(statement, COLUMN_PRINCIPAL);
-    row.sender = sql_column(statement, COLUMN_SENDER);
-    if (row.principal.size >= IDENTITY_PRINCIPAL_SIZE || row.sender.size > LIMIT_WORKER_NAME)
-        row.principal = row.sender = span_of(NULL, 0); /* somebody has edited our table */
-    if (!row.has_conversation)
-        row.role = row.expires_at = span_of(NULL, 0);
-    *ret_row = row;
-}
-
 /* Calls SEE for the rows above *AFTER up to UPTO, and moves *AFTER along. */
 static int read_rows(struct tail *self, int64_t *after, int64_t upto, size_t limit,
                      tail_see_fn *see, void *context, size_t *ret_count)
 {
-    assert(!self->loaded);
+    tail_let_go(self);
     const struct sql_value values[] = {sql_integer(*after), sql_integer((int64_t)limit),
                                        sql_integer(upto)};
     int error = sql_bind(self->rows, values, 3);
@@ -215,7 +184,9 @@ static int read_rows(struct tail *self, int64_t *after, int64_t upto, size_t lim
         if (error != BRIDGE_OK || !more)
             break;
         struct tail_row row;
-        take_row(self->rows, &row);
+        error = row_take(self->rows, &self->addressees, &row);
+        if (error != BRIDGE_OK)
+            break;
         see(context, &row);
         *after = row.id;
         count++;
@@ -240,6 +211,8 @@ int tail_range(struct tail *self, int64_t after, int64_t upto, size_t limit, tai
 
 sqlite3 *tail_connection(struct tail *self)
 {
+    if (!self->loaded)
+        tail_let_go(self);
     return self->db;
 }
 
@@ -264,7 +237,7 @@ void tail_settle(struct tail *self)
 
 int tail_load(struct tail *self, int64_t id, struct tail_row *ret_row)
 {
-    assert(!self->loaded);
+    tail_let_go(self);
     const struct sql_value value = sql_integer(id);
     int error = sql_bind(self->one, &value, 1);
     bool row = false;
@@ -272,24 +245,100 @@ int tail_load(struct tail *self, int64_t id, struct tail_row *ret_row)
         error = sql_step(self->one, &row);
     if (error == BRIDGE_OK && !row)
         error = BRIDGE_ABSENT;
+    if (error == BRIDGE_OK)
+        error = row_take(self->one, &self->addressees, ret_row);
     if (error != BRIDGE_OK) {
         sql_reset(self->one);
         return error;
     }
-    take_row(self->one, ret_row);
     self->loaded = true;
     return BRIDGE_OK;
 }
 
+/* The stream that stands at ID or shortly before it, else one that is to begin there. */
+static struct stream *stream_to(struct tail *self, int64_t id)
+{
+    struct stream *stream;
+
+    for (size_t i = 0; i < STREAMS; i++) {
+        stream = &self->stream[i];
+        if (stream->at && stream->at <= id && id - stream->at <= STEPS_MOST)
+            return stream;
+    }
+    stream = &self->stream[self->turn++ % STREAMS];
+    stream_stop(stream);
+    return stream;
+}
+
+/* Moves STREAM to the first row from ID on. BRIDGE_ABSENT: that is another one, or none. */
+static int stream_move(struct stream *stream, int64_t id)
+{
+    const struct sql_value values[] = {sql_integer(id - 1), sql_integer(-1),
+                                       sql_integer(INT64_MAX)};
+    int error = stream->at ? BRIDGE_OK : sql_bind(stream->rows, values, 3);
+
+    while (error == BRIDGE_OK && stream->at < id) {
+        bool row = false;
+        error = sql_step(stream->rows, &row);
+        if (error == BRIDGE_OK && !row)
+            error = BRIDGE_ABSENT;
+        if (error == BRIDGE_OK)
+            stream->at = row_id(stream->rows);
+    }
+    if (error != BRIDGE_OK)
+        stream_stop(stream);
+    return error == BRIDGE_OK && stream->at != id ? BRIDGE_ABSENT : error;
+}
+
+/* Nothing is read by it yet, so it does not wait and is not refused for a lock. */
+static int begin(struct tail *self)
+{
+    bool row;
+    int error = sql_step(self->begin, &row);
+
+    sql_reset(self->begin);
+    if (error != BRIDGE_OK)
+        return error;
+    self->open = true;
+    self->known_rows = 0;
+    return BRIDGE_OK;
+}
+
+int tail_load_known(struct tail *self, int64_t id, struct tail_row *ret_row)
+{
+    struct stream *stream = NULL;
+    int error = BRIDGE_OK;
+
+    assert(!self->loaded);
+    if (id <= 0)
+        return BRIDGE_ABSENT; /* somebody has edited a table of ours: the tail brings none */
+    if (!self->open || self->known_rows == KNOWN_ROWS) {
+        tail_let_go(self);
+        error = begin(self);
+    }
+    if (error == BRIDGE_OK) {
+        stream = stream_to(self, id);
+        error = stream_move(stream, id);
+    }
+    if (error == BRIDGE_OK)
+        error = row_take(stream->rows, &self->addressees, ret_row);
+    if (error != BRIDGE_OK && error != BRIDGE_ABSENT)
+        tail_let_go(self);
+    self->known_rows++;
+    self->loaded = error == BRIDGE_OK;
+    return error;
+}
+
 void tail_unload(struct tail *self)
 {
-    sql_reset(self->one);
+    if (!self->open)
+        sql_reset(self->one);
     self->loaded = false;
 }
 
 int tail_last_id(struct tail *self, int64_t *ret_id)
 {
-    assert(!self->loaded);
+    tail_let_go(self);
     bool row = false;
     int error = sql_step(self->last, &row);
     int64_t id = error == BRIDGE_OK && row ? sqlite3_column_int64(self->last, 0) : 0;
@@ -302,5 +351,5 @@ int tail_last_id(struct tail *self, int64_t *ret_id)
 
 bool tail_is_quiet(const struct tail *self)
 {
-    return !self->loaded && db_is_quiet(self->db);
+    return !self->loaded && !self->open && db_is_quiet(self->db);
 }

@@ -53,7 +53,8 @@ int tail_read(struct tail *self, size_t limit, tail_see_fn *see, void *context, 
 /* The same for the rows above AFTER up to UPTO, without moving the cursor. */
 int tail_range(struct tail *self, int64_t after, int64_t upto, size_t limit, tail_see_fn *see,
                void *context, size_t *ret_count);
-/* The connection, for the reads of records.h; no statement of theirs may stay un-reset. */
+/* The connection, for the reads of records.h; no statement of theirs may stay un-reset. While a row
+ * is loaded, they see what was there when it was. */
 sqlite3 *tail_connection(struct tail *self);
 /* Moves the cursor to ID, forward only: rows at or below it are not brought (any more). */
 void tail_start_at(struct tail *self, int64_t id);
@@ -64,13 +65,17 @@ void tail_settle(struct tail *self);
 /* Loads one row by id; the row's spans stay valid until tail_unload(), which must follow before the
  * next call. BRIDGE_ABSENT when there is no such row. */
 int tail_load(struct tail *self, int64_t id, struct tail_row *ret_row);
+/* The same for a row that was brought or loaded before, by this run or another: it comes, in all
+ * its parts, as it stood at some instant since the last tail_let_go(). Many such loads in a row
+ * cost one read transaction, which stays open until another call on the tail, or tail_let_go(): to
+ * be called before there is news that these rows have to agree with, and before anybody sleeps. */
+int tail_load_known(struct tail *self, int64_t id, struct tail_row *ret_row);
 void tail_unload(struct tail *self);
+void tail_let_go(struct tail *self);
 /* The highest message id in the file now (0 when empty): how far the tail lags. */
 int tail_last_id(struct tail *self, int64_t *ret_id);
-/* True when no statement is un-reset: the loop asserts it before it sleeps. */
+/* True when no statement is un-reset and no transaction open: the loop asserts it before it sleeps.
+ */
 bool tail_is_quiet(const struct tail *self);
-/* The statement behind tail_read(), so that a test can prove that it is a search by rowid. SENDERS:
- * the file has our own table of them. */
-const char *tail_rows_sql(bool senders);
 
 #endif

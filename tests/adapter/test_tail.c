@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "adapters/bridge/row.h"
 #include "tests/adapter/support.h"
 
 static char folder[PATH_MAX];
@@ -237,6 +238,139 @@ static void a_loaded_row_is_the_only_thing_that_is_not_quiet(void **state)
     tail_close(&tail);
 }
 
+/* Loads row ID by LOAD and says whether it is read. */
+static bool is_read(struct tail *tail, int (*load)(struct tail *, int64_t, struct tail_row *),
+                    int64_t id)
+{
+    struct tail_row row;
+    assert_int_equal(load(tail, id, &row), BRIDGE_OK);
+    bool read = row.read;
+    tail_unload(tail);
+    return read;
+}
+
+static void known_rows_come_from_one_instant_until_they_are_let_go(void **state)
+{
+    (void)state;
+    struct place place = support_bridge(folder);
+    peer_run("send", place.db, CONVERSATION, "a", "What is X?", NULL);
+    peer_run("send", place.db, CONVERSATION, "a", "What is Y?", NULL);
+    struct tail *tail = open_tail(&place);
+    struct tail_row row;
+    assert_false(is_read(tail, tail_load_known, 1));
+    assert_false(tail_is_quiet(tail));
+    file_run(&place, "UPDATE messages SET read = 1");
+    assert_false(is_read(tail, tail_load_known, 2)); /* as it stood with row 1 */
+    assert_true(is_read(tail, tail_load, 2));        /* as it is */
+    assert_true(tail_is_quiet(tail));
+    assert_true(is_read(tail, tail_load_known, 2));
+    tail_let_go(tail);
+    assert_true(tail_is_quiet(tail));
+    assert_int_equal(tail_load_known(tail, 9, &row), BRIDGE_ABSENT);
+    assert_int_equal(tail_load_known(tail, 0, &row), BRIDGE_ABSENT);
+    file_run(&place, "UPDATE messages SET read = 0");
+    assert_true(is_changed(tail)); /* an open transaction would freeze the version */
+    assert_true(tail_is_quiet(tail));
+    tail_close(&tail);
+}
+
+static void known_rows_come_in_whatever_order_they_are_asked_for(void **state)
+{
+    (void)state;
+    struct place place = support_bridge(folder);
+    struct tail_row row;
+    unsigned random = 1;
+    file_run(&place, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40)"
+                     " INSERT INTO messages(id, conversation_id, from_session, to_session, message,"
+                     " timestamp, read) SELECT i, '" CONVERSATION "', 'a', 'b', i, '', 0 FROM n"
+                     " WHERE i % 7 <> 0");
+    struct tail *tail = open_tail(&place);
+    for (int i = 0; i < 600; i++) {
+        char text[12];
+        /* two that go up, and now and then any */
+        int64_t id = i % 2 ? i / 2 % 42 + 1 : (i / 3 + 17) % 42 + 1;
+        random = random * 1103515245 + 12345;
+        if (random >> 16 & 1)
+            id = random >> 17 & 63;
+        id += id == 0;
+        int error = tail_load_known(tail, id, &row);
+        assert_int_equal(error, id % 7 && id <= 40 ? BRIDGE_OK : BRIDGE_ABSENT);
+        if (error != BRIDGE_OK)
+            continue;
+        snprintf(text, sizeof text, "%d", (int)id);
+        assert_int_equal(row.id, id);
+        assert_true(span_is(row.columns.text, text));
+        tail_unload(tail);
+    }
+    tail_let_go(tail);
+    assert_true(tail_is_quiet(tail));
+    tail_close(&tail);
+}
+
+static void known_rows_are_not_held_for_ever(void **state)
+{
+    (void)state;
+    struct place place = support_bridge(folder);
+    peer_run("send", place.db, CONVERSATION, "a", "What is X?", NULL);
+    struct tail *tail = open_tail(&place);
+    assert_false(is_read(tail, tail_load_known, 1));
+    file_run(&place, "UPDATE messages SET read = 1");
+    int loads = 1;
+    while (loads < 1000 && !is_read(tail, tail_load_known, 1))
+        loads++;
+    assert_in_range(loads, 2, 999);
+    tail_let_go(tail);
+    tail_close(&tail);
+}
+
+struct told {
+    size_t rows;
+    char text[400];
+};
+
+/* Notes what a row's conversation says. */
+static void see_told(void *context, const struct tail_row *row)
+{
+    struct told *told = context;
+    size_t size = strlen(told->text);
+    snprintf(told->text + size, sizeof told->text - size, "%.*s %.*s %.*s %d,", (int)row->role.size,
+             row->role.data ? row->role.data : "", (int)row->expires_at.size,
+             row->expires_at.data ? row->expires_at.data : "", (int)row->agent_at.size,
+             row->agent_at.data ? row->agent_at.data : "", row->has_conversation);
+    told->rows++;
+}
+
+static void a_row_comes_with_what_its_conversation_says_of_its_session(void **state)
+{
+    (void)state;
+    struct place place = support_bridge(folder);
+#define ROW                                                                                        \
+    "INSERT INTO messages(conversation_id, from_session, to_session, message, timestamp, read) "
+    file_run(&place,
+             "INSERT INTO conversations VALUES('c1', 'A1', 'B1', 'x', 'x', '', 'T1'),"
+             " ('c2', 'A2', 'B2', 'x', 'x', '', 'T2');"
+             "INSERT INTO session_status VALUES('c1', 'b', 'there', 'H'), ('c2', 'a', 'tailgate',"
+             " 'H');" ROW "VALUES('c1', 'a', 'b', '', '', 0), ('c2', 'a', 'b', '', '', 0),"
+             " ('c1', 'a', 'b', '', '', 1), ('c1', 'b', 'a', '', '', 0),"
+             " ('c2', 'b', 'a', '', '', 0), (x'6331', 'a', 'b', '', '', 0),"
+             " ('c1', 'a', x'62', '', '', 0), ('c', 'a', '1b', '', '', 0),"
+             " ('c1', 'a', 'b', '', '', 0)");
+#undef ROW
+    struct tail *tail = open_tail(&place);
+    struct told told = {0, ""};
+    size_t count = 0;
+    assert_int_equal(tail_read(tail, 100, see_told, &told, &count), BRIDGE_OK);
+    assert_string_equal(told.text, "B1 T1 H 1,B2 T2  1,B1 T1  1,A1 T1  1,A2 T2  1,   0,A1 T1  1,"
+                                   "   0,B1 T1 H 1,");
+    /* nothing of that is believed in the next read */
+    file_run(&place, "UPDATE conversations SET session_b_role = 'new' WHERE id = 'c1';"
+                     "DELETE FROM conversations WHERE id = 'c2'; DELETE FROM session_status");
+    told = (struct told){0, ""};
+    assert_int_equal(tail_range(tail, 0, 2, 100, see_told, &told, &count), BRIDGE_OK);
+    assert_string_equal(told.text, "new T1  1,   0,");
+    tail_close(&tail);
+}
+
 static void a_locked_file_is_skipped_at_once_and_read_later(void **state)
 {
     (void)state;
@@ -331,30 +465,34 @@ static void odd_rows_are_brought_as_they_are(void **state)
     tail_close(&tail);
 }
 
-static void reading_new_rows_is_a_search_by_rowid(void **state)
+/* Steps of SQL's plan that hold TEXT; none of them may be a scan. */
+static int steps_with(sqlite3 *db, const char *sql, const char *text)
 {
-    (void)state;
-    struct place place = support_bridge(folder);
-    sqlite3 *db = NULL;
-    assert_int_equal(db_open(&place, DB_READER, 0, &db), BRIDGE_OK);
-    char sql[2000];
-    snprintf(sql, sizeof sql, "EXPLAIN QUERY PLAN %s", tail_rows_sql(false));
+    char explain[2000];
     sqlite3_stmt *statement = NULL;
-    assert_int_equal(db_prepare(db, sql, &statement), BRIDGE_OK);
-    int messages = 0, conversations = 0, status = 0;
+    int count = 0;
+    snprintf(explain, sizeof explain, "EXPLAIN QUERY PLAN %s", sql);
+    assert_int_equal(db_prepare(db, explain, &statement), BRIDGE_OK);
     while (sqlite3_step(statement) == SQLITE_ROW) {
         const char *step = (const char *)sqlite3_column_text(statement, 3);
         assert_null(strstr(step, "SCAN"));
         assert_null(strstr(step, "TEMP B-TREE"));
-        messages +=
-            strstr(step, "SEARCH m USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)") != NULL;
-        conversations += strstr(step, "SEARCH c USING") != NULL;
-        status += strstr(step, "SEARCH s USING") != NULL;
+        count += strstr(step, text) != NULL;
     }
-    assert_int_equal(messages, 1);
-    assert_int_equal(conversations, 1);
-    assert_int_equal(status, 1);
     sqlite3_finalize(statement);
+    return count;
+}
+
+static void reading_new_rows_is_a_search_by_rowid(void **state)
+{
+    (void)state;
+    static const char by_rowid[] = "SEARCH m USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)";
+    struct place place = support_bridge(folder);
+    sqlite3 *db = NULL;
+    assert_int_equal(db_open(&place, DB_READER, 0, &db), BRIDGE_OK);
+    assert_int_equal(steps_with(db, row_sql_above(false), by_rowid), 1);
+    assert_int_equal(steps_with(db, addressees_sql(), "SEARCH c USING"), 1);
+    assert_int_equal(steps_with(db, addressees_sql(), "SEARCH s USING"), 1);
     db_close(&db);
 }
 
@@ -369,6 +507,10 @@ int main(void)
         TEST(a_commit_between_version_and_rows_is_seen_again),
         TEST(tailing_goes_on_when_others_switch_to_wal_and_delete_it),
         TEST(a_loaded_row_is_the_only_thing_that_is_not_quiet),
+        TEST(known_rows_come_from_one_instant_until_they_are_let_go),
+        TEST(known_rows_come_in_whatever_order_they_are_asked_for),
+        TEST(known_rows_are_not_held_for_ever),
+        TEST(a_row_comes_with_what_its_conversation_says_of_its_session),
         TEST(a_locked_file_is_skipped_at_once_and_read_later),
         TEST(odd_rows_are_brought_as_they_are),
         TEST(reading_new_rows_is_a_search_by_rowid),

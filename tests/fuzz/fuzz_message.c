@@ -91,6 +91,21 @@ static void check_reply(const struct message *query, const struct answer *answer
     buffer_done(&whole);
 }
 
+/* Members picked while TEXT is checked are those that are picked afterwards. */
+static void check_picked(struct span text)
+{
+    struct span value[4] = {0};
+    const struct jtext_wanted first[] = {{"type", &value[0]}, {"gate", &value[1]}};
+    const struct jtext_wanted second[] = {{"type", &value[2]}, {"gate", &value[3]}};
+    enum jtext_type type = jtext_check(text);
+
+    check(jtext_check_pick(text, first, 2) == type);
+    if (type == JTEXT_OBJECT)
+        jtext_pick(text, second, 2);
+    for (size_t i = 0; i < 2 && type != JTEXT_INVALID; i++)
+        check(value[i].data == value[i + 2].data && value[i].size == value[i + 2].size);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct message_row row = {.text_is_text = true, .metadata_is_text = true};
@@ -100,6 +115,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     row.text = take_part(&data, &size);
     row.metadata = take_part(&data, &size);
+    check_picked(row.text);
+    check_picked(row.metadata);
     message_read(&row, &message);
     check(message.service[0] == '\0' || message_service_ok(span_str(message.service)));
     check(message_kind_name(message.kind) != NULL);

@@ -87,9 +87,9 @@ static void a_lease_begins_an_attempt_and_is_counted_everywhere(void **state)
     assert_int_equal(world->service->in_flight, 1);
     assert_int_equal(inflight_outstanding(world->inflight), 1);
     assert_true(timers_next(&world->timers) == 3000);
-    assert_ptr_equal(inflight_lease_of(&world->w1, 17, 1), one);
-    assert_null(inflight_lease_of(&world->w1, 17, 2));
-    assert_null(inflight_lease_of(&world->w2, 17, 1));
+    assert_ptr_equal(inflight_lease_of(world->inflight, &world->w1, 17, 1), one);
+    assert_null(inflight_lease_of(world->inflight, &world->w1, 17, 2));
+    assert_null(inflight_lease_of(world->inflight, &world->w2, 17, 1));
 }
 
 static void a_lease_is_never_renewed_beyond_its_deadline(void **state)
@@ -191,9 +191,9 @@ static void any_lease_of_a_worker_can_end(void **state)
     inflight_end_lease(world->inflight, one[0]);
     inflight_end_lease(world->inflight, one[4]);
     assert_int_equal(world->w1.in_flight, 2);
-    assert_non_null(inflight_lease_of(&world->w1, 2, 1));
-    assert_non_null(inflight_lease_of(&world->w1, 4, 1));
-    assert_null(inflight_lease_of(&world->w1, 3, 1));
+    assert_non_null(inflight_lease_of(world->inflight, &world->w1, 2, 1));
+    assert_non_null(inflight_lease_of(world->inflight, &world->w1, 4, 1));
+    assert_null(inflight_lease_of(world->inflight, &world->w1, 3, 1));
 }
 
 static void the_last_reason_is_kept_up_to_its_limit(void **state)

@@ -192,6 +192,35 @@ static void several_members_are_picked_in_one_walk(void **state)
     assert_int_equal(none.size, 0);
 }
 
+/* The three values, a line of them; "-" for one that is not there. */
+static const char *picked_of(const char *text, char line[100])
+{
+    struct span a = span_str("-"), b = a, c = a;
+    const struct jtext_wanted wanted[] = {{"a", &a}, {"b", &b}, {"", &c}};
+    enum jtext_type type = jtext_check_pick(span_str(text), wanted, 3);
+    assert_int_equal(type, jtext_check(span_str(text)));
+    snprintf(line, 100, "%.*s %.*s %.*s", (int)a.size, a.data, (int)b.size, b.data, (int)c.size,
+             c.data);
+    return line;
+}
+
+static void members_are_picked_while_they_are_checked(void **state)
+{
+    (void)state;
+    char line[100];
+    assert_string_equal(picked_of(" { \"b\" : [ 1 , {\"a\":7} ] , \"a\" : 1 } ", line),
+                        "1 [ 1 , {\"a\":7} ] -");
+    assert_string_equal(picked_of("{\"a\":{},\"x\":{\"b\":0},\"\\u0061\":\"}\"}", line),
+                        "\"}\" - -");
+    assert_string_equal(picked_of("{\"\":[],\"b\":null}", line), "- null []");
+    assert_string_equal(picked_of("{}", line), "- - -");
+    assert_string_equal(picked_of("[\"a\",{\"b\":1}]", line), "- - -");
+    assert_string_equal(picked_of("[[],{}]", line), "- - -");
+    assert_string_equal(picked_of("\"a\"", line), "- - -");
+    (void)picked_of("{\"a\":1,\"b\":", line); /* invalid, as jtext_check() says */
+    (void)picked_of("{\"a\":1}}", line);
+}
+
 static void names_are_compared_decoded(void **state)
 {
     (void)state;
@@ -348,6 +377,7 @@ int main(void)
         cmocka_unit_test(walk_brings_every_member_as_written),
         cmocka_unit_test(last_member_of_a_name_is_found_escaped_or_not),
         cmocka_unit_test(several_members_are_picked_in_one_walk),
+        cmocka_unit_test(members_are_picked_while_they_are_checked),
         cmocka_unit_test(names_are_compared_decoded),
         cmocka_unit_test(strings_are_decoded_and_repaired),
         cmocka_unit_test(whole_numbers_are_read_to_their_limits),
