@@ -59,7 +59,7 @@ static struct known *place_of(struct addressees *self, struct span conversation,
     if (size)
         memcpy(&end, conversation.data + conversation.size - size, size);
     end ^= to.size ? (unsigned char)to.data[0] : 0;
-    return &self->known[(end * UINT64_C(0x9e3779b97f4a7c15) >> 32) % ADDRESSEES];
+    return &self->known[end * UINT64_C(0x9e3779b97f4a7c15) >> (64 - ADDRESSEES_BITS)];
 }
 
 static size_t add(struct known *known, struct span text)

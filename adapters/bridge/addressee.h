@@ -10,7 +10,8 @@
 #include "adapters/bridge/db.h"
 #include "proto/buffer.h"
 
-#define ADDRESSEES 64 /* remembered at once; a power of two */
+#define ADDRESSEES_BITS 6
+#define ADDRESSEES (1u << ADDRESSEES_BITS) /* remembered at once */
 
 struct addressee {
     bool found;             /* the conversation exists; all else is empty without it */
