@@ -17,7 +17,8 @@ enum cli_exit {
     CLI_ANSWERED_ERROR = 4, /* ask: the answer is an error */
     CLI_LOCKED = 5,         /* serve: another gateway serves this database */
     CLI_NOT_A_BRIDGE = 6,   /* the file is not a bridge, not SQLite, or of a newer Tailgate */
-    CLI_REPLACED = 7        /* serve: the database file was replaced under us */
+    CLI_REPLACED = 7,       /* serve: the database file was replaced under us */
+    CLI_MISSED = 8          /* bench: a target was missed */
 };
 
 enum cli_kind {

@@ -19,5 +19,6 @@ extern const struct cli_command cmd_relay;
 extern const struct cli_command cmd_jetstream;
 extern const struct cli_command cmd_http;
 extern const struct cli_command cmd_keygen;
+extern const struct cli_command cmd_bench;
 
 #endif

@@ -9,6 +9,7 @@
 #define HELPER_RELAY "tailgate-relay"
 #define HELPER_HTTP "tailgate-http"
 #define HELPER_JETSTREAM "tailgate-jetstream"
+#define HELPER_BENCH "tailgate-bench"
 
 /* Finds the helper NAME: beside the running program, in its build tree, or where it was installed.
  * Returns 0, or -1 when it is nowhere; it may still be no program. */

@@ -7,9 +7,9 @@
 #include "gateway/command.h"
 
 static const struct cli_command *const commands[] = {
-    &cmd_init,   &cmd_serve,  &cmd_work,  &cmd_ask,       &cmd_status,
-    &cmd_watch,  &cmd_dead,   &cmd_pause, &cmd_resume,    &cmd_drain,
-    &cmd_doctor, &cmd_keygen, &cmd_relay, &cmd_jetstream, &cmd_http};
+    &cmd_init,  &cmd_serve,     &cmd_work,   &cmd_ask,   &cmd_status, &cmd_watch,
+    &cmd_dead,  &cmd_pause,     &cmd_resume, &cmd_drain, &cmd_doctor, &cmd_keygen,
+    &cmd_relay, &cmd_jetstream, &cmd_http,   &cmd_bench};
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
 static void print_help(FILE *out)
@@ -28,7 +28,7 @@ static void print_help(FILE *out)
         "  tailgate --version        the version, and that of the SQLite in use\n\n"
         "Exit status: 0 done, 1 failed, 2 wrong usage, 3 no answer in time, 4 the answer is an\n"
         "error, 5 another gateway serves the database, 6 not a bridge (or a newer one), 7 the\n"
-        "database file was replaced.\n");
+        "database file was replaced, 8 bench: a target was missed.\n");
 }
 
 static int offer_commands(void)

@@ -1,0 +1,183 @@
+#include "gateway/bench/bench_gateway.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "adapters/bridge/place.h"
+#include "adapters/host/clock.h"
+#include "gateway/bench/bench_role.h"
+
+#define START_US 120000000
+#define STOP_US 60000000
+#define SETTINGS 16
+#define DUTY "commit.duty="
+
+static void log_name(const struct bench_site *site, char *ret_name, size_t room)
+{
+    snprintf(ret_name, room, "%s/gateway.log", site->folder);
+}
+
+/* In the child. */
+static void become(const struct bench_site *site, const char *const *argument, pid_t parent)
+{
+    char name[PATH_MAX + 32];
+    int log;
+
+    log_name(site, name, sizeof name);
+    log = open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (log >= 0 && dup2(log, STDOUT_FILENO) >= 0 && dup2(log, STDERR_FILENO) >= 0 &&
+        getppid() == parent)
+        execv(argument[0], (char *const *)(uintptr_t)argument);
+    _exit(127);
+}
+
+/* With the last line of its log. */
+static int say_why(const struct bench_site *site, const char *what)
+{
+    char name[PATH_MAX + 32], line[1024], last[1024] = "its log is empty";
+    FILE *log;
+
+    log_name(site, name, sizeof name);
+    log = fopen(name, "re");
+    while (log && fgets(line, sizeof line, log)) {
+        line[strcspn(line, "\n")] = '\0';
+        if (*line)
+            memcpy(last, line, sizeof last);
+    }
+    if (log)
+        fclose(log);
+    return bench_fail("the gateway %s: %s", what, last);
+}
+
+static int await_serving(struct bench_gateway *self)
+{
+    int64_t begin_us = clock_mono_us();
+    struct place place;
+    struct place_holder holder;
+    int status;
+
+    if (place_find(self->site->db, &place) != 0)
+        return bench_fail("%s has gone", self->site->db);
+    while (place_holder(&place, &holder) != 0 || holder.pid != self->pid || !*holder.gate) {
+        if (bench_wait_for(self->pid, 1000, &status)) {
+            self->pid = 0;
+            return say_why(self->site, "did not start");
+        }
+        if (clock_mono_us() - begin_us > START_US)
+            return say_why(self->site, "does not serve");
+    }
+    self->start_us = clock_mono_us() - begin_us;
+    return 0;
+}
+
+int bench_gateway_start(struct bench_site *site, const char *const *settings,
+                        struct bench_gateway *ret_gateway)
+{
+    const struct bench_options *options = site->bench->options;
+    const char *argument[2 * SETTINGS + 8] = {options->tailgate, "serve", "--db", site->db};
+    char duty[sizeof DUTY + 16];
+    size_t count = 4;
+    bool has_duty = false;
+    pid_t parent = getpid(), pid;
+
+    for (size_t i = 0; settings && settings[i] && i < SETTINGS; i++) {
+        argument[count++] = "--set";
+        argument[count++] = settings[i];
+        has_duty = has_duty || strncmp(settings[i], DUTY, sizeof DUTY - 1) == 0;
+    }
+    snprintf(duty, sizeof duty, DUTY "%u", options->duty);
+    if (!has_duty) {
+        argument[count++] = "--set";
+        argument[count++] = duty;
+    }
+    pid = fork();
+    if (pid < 0)
+        return bench_fail("cannot start the gateway: %s", strerror(errno));
+    if (pid == 0)
+        become(site, argument, parent);
+    *ret_gateway = (struct bench_gateway){.pid = pid, .site = site};
+    return await_serving(ret_gateway);
+}
+
+int bench_gateway_stop(struct bench_gateway *self)
+{
+    int status = 0;
+    pid_t pid = self->pid;
+
+    if (pid == 0)
+        return 0;
+    kill(pid, SIGTERM);
+    self->pid = 0;
+    if (!bench_wait_for(pid, STOP_US, &status)) {
+        kill(pid, SIGKILL);
+        waitpid(pid, &status, 0);
+        return say_why(self->site, "did not end and was killed");
+    }
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : say_why(self->site, "ended");
+}
+
+/* The number behind NAME in the file PATH, summed over the lines that begin so. */
+static int64_t sum_of(const char *path, const char *name)
+{
+    char line[512];
+    int64_t sum = 0, number;
+    FILE *file = fopen(path, "re");
+
+    while (file && fgets(line, sizeof line, file))
+        if (strncmp(line, name, strlen(name)) == 0 &&
+            sscanf(line + strlen(name), "%" SCNd64, &number) == 1)
+            sum += number;
+    if (file)
+        fclose(file);
+    return sum;
+}
+
+/* User and system time; the command's name before them may hold anything. */
+static int64_t cpu_of(pid_t pid)
+{
+    char path[64], text[1024];
+    unsigned long user = 0, kernel = 0;
+    FILE *file;
+    size_t size;
+    const char *rest;
+
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    file = fopen(path, "re");
+    size = file ? fread(text, 1, sizeof text - 1, file) : 0;
+    text[size] = '\0';
+    if (file)
+        fclose(file);
+    rest = strrchr(text, ')');
+    if (!rest || sscanf(rest + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+                        &kernel) != 2)
+        return -1;
+    return (int64_t)(user + kernel) * 1000000 / sysconf(_SC_CLK_TCK);
+}
+
+int bench_gateway_usage(const struct bench_gateway *self, struct bench_usage *ret_usage)
+{
+    char path[300];
+    DIR *threads;
+
+    ret_usage->cpu_us = cpu_of(self->pid);
+    snprintf(path, sizeof path, "/proc/%d/smaps_rollup", (int)self->pid);
+    ret_usage->anonymous_bytes = sum_of(path, "Anonymous:") * 1024;
+    ret_usage->wakeups = 0;
+    snprintf(path, sizeof path, "/proc/%d/task", (int)self->pid);
+    threads = opendir(path);
+    for (struct dirent *each = threads ? readdir(threads) : NULL; each; each = readdir(threads)) {
+        snprintf(path, sizeof path, "/proc/%d/task/%s/status", (int)self->pid, each->d_name);
+        ret_usage->wakeups += (uint64_t)sum_of(path, "voluntary_ctxt_switches:");
+    }
+    if (threads)
+        closedir(threads);
+    return ret_usage->cpu_us < 0 ? bench_fail("the gateway has ended") : 0;
+}

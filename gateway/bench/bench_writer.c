@@ -1,0 +1,83 @@
+#include "gateway/bench/bench_writer.h"
+
+#include <stdlib.h>
+
+#include "adapters/host/clock.h"
+#include "proto/buffer.h"
+#include "proto/stamp.h"
+
+#define MISSED_US 10000000 /* a query that no worker has after this has been missed */
+#define MISSES_MAX 5       /* after which there is nothing more to be learnt */
+
+static int insert(sqlite3 *db, const char *conversation, const char *text, size_t size)
+{
+    char now[STAMP_SIZE];
+    sqlite3_stmt *insert = bench_prepare(
+        db, "INSERT INTO messages(conversation_id, from_session, to_session, message, timestamp)"
+            " VALUES(?1, 'a', 'b', ?2, ?3)");
+    int code;
+
+    if (!insert)
+        return -1;
+    stamp_format(clock_utc_us(), now);
+    sqlite3_bind_text(insert, 1, conversation, -1, SQLITE_STATIC);
+    sqlite3_bind_text(insert, 2, text, (int)size, SQLITE_STATIC);
+    sqlite3_bind_text(insert, 3, now, -1, SQLITE_STATIC);
+    code = sqlite3_step(insert);
+    sqlite3_finalize(insert); /* which ends the transaction: COMMIT has returned */
+    if (code == SQLITE_BUSY)
+        return 1;
+    return code == SQLITE_DONE ? 0 : bench_fail("a writer: %s", sqlite3_errmsg(db));
+}
+
+int bench_write(struct bench_site *site, sqlite3 *db, uint64_t number, struct bench_board *board)
+{
+    char *text = memory_new(site->bench->size + BENCH_TEXT_LEAST);
+    size_t size = bench_query_text(number, site->bench->size, text);
+    char id[BENCH_CONVERSATION_SIZE];
+    struct bench_trip *trip = &board->trip[number];
+    int code;
+
+    bench_conversation(number % site->conversations, id);
+    atomic_store(&trip->asked_us, clock_mono_us());
+    code = insert(db, id, text, size);
+    if (code == 0)
+        atomic_store(&trip->committed_us, clock_mono_us());
+    if (code == 1)
+        atomic_fetch_add(&board->locked, 1);
+    free(text);
+    return code;
+}
+
+/* Adds to *MISSES where nobody had it. */
+static int write_one(const struct bench_writer *writer, uint64_t number, unsigned *misses)
+{
+    sqlite3 *db = bench_open(writer->site->db);
+    int code = db ? bench_write(writer->site, db, number, writer->board) : -1;
+
+    if (code == 0 && writer->manner == BENCH_ONE_BY_ONE &&
+        !bench_board_wait(writer->board, MISSED_US) && ++*misses == MISSES_MAX)
+        code = bench_fail("%u queries reached no worker within 10 s", *misses);
+    sqlite3_close(db);
+    return code < 0 ? -1 : 0;
+}
+
+int bench_writer_run(const void *work)
+{
+    const struct bench_writer *writer = work;
+    int64_t due_us = clock_mono_us();
+    unsigned misses = 0;
+    int code = 0;
+
+    for (uint64_t i = 0; i < writer->count && code == 0; i++) {
+        code = write_one(writer, writer->first + i * writer->step, &misses);
+        due_us += writer->pause_us;
+        if (writer->manner == BENCH_ONE_BY_ONE)
+            due_us = clock_mono_us() + writer->pause_us;
+        if (due_us > clock_mono_us())
+            bench_sleep(due_us - clock_mono_us());
+        else
+            due_us = clock_mono_us(); /* what was late is not made up for */
+    }
+    return code;
+}
