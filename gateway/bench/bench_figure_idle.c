@@ -4,20 +4,21 @@
 #include "gateway/bench/bench_gateway.h"
 #include "gateway/bench/bench_role.h"
 
-#define SETTLE_US 2000000 /* what follows a start has been done by then */
+#define SETTLE_US 15000000 /* it looks closely for 10 s after each change of the file */
+#define LENGTH_US 20000000
 
-static int watch_it(struct bench_gateway *gateway, int64_t length_us,
+static int watch_it(const struct bench_gateway *gateway, struct bench *bench,
                     struct bench_sample *ret_sample)
 {
     struct bench_usage before, after;
     int64_t begin_us;
     double seconds;
 
-    bench_sleep(SETTLE_US);
+    bench_sleep((int64_t)bench_scaled(bench, SETTLE_US, 100000));
     begin_us = clock_mono_us();
     if (bench_gateway_usage(gateway, &before) < 0)
         return -1;
-    bench_sleep(length_us);
+    bench_sleep((int64_t)bench_scaled(bench, LENGTH_US, 500000));
     if (bench_gateway_usage(gateway, &after) < 0)
         return -1;
     seconds = (double)(clock_mono_us() - begin_us) / 1e6;
@@ -36,7 +37,7 @@ static int run(struct bench *bench, struct bench_sample *ret_sample)
     if (code == 0)
         code = bench_gateway_start(&site, NULL, &gateway);
     if (code == 0)
-        code = watch_it(&gateway, (int64_t)bench_scaled(bench, 20000000, 500000), ret_sample);
+        code = watch_it(&gateway, bench, ret_sample);
     if (bench_gateway_stop(&gateway) < 0)
         code = -1;
     bench_site_destroy(&site);

@@ -22,9 +22,9 @@ struct token {
     char text[TOKEN_SIZE];
 };
 
-static void *connect_to(int type, const char *endpoint)
+static void *connect_to(void *context, int type, const char *endpoint)
 {
-    void *socket = zmq_socket(zmq_ctx_new(), type);
+    void *socket = zmq_socket(context, type);
     int all = 0;
 
     zmq_setsockopt(socket, ZMQ_SNDHWM, &all, sizeof all);
@@ -112,7 +112,7 @@ static void say_all(const struct bench_streamer *self, void *socket, const struc
 int bench_streamer_run(const void *work)
 {
     const struct bench_streamer *self = work;
-    void *socket = connect_to(ZMQ_DEALER, self->site->gate);
+    void *context = zmq_ctx_new(), *socket = connect_to(context, ZMQ_DEALER, self->site->gate);
     struct token *token = memory_zero(self->streams, sizeof *token);
     int code = socket ? take_all(self, socket, token) : -1;
 
@@ -121,6 +121,7 @@ int bench_streamer_run(const void *work)
         say_all(self, socket, token);
         zmq_setsockopt(socket, ZMQ_LINGER, &linger, sizeof linger);
         zmq_close(socket);
+        zmq_ctx_term(context); /* when all is sent */
     }
     free(token);
     return code;
@@ -138,7 +139,7 @@ static uint64_t part_of(const char *event, size_t size)
 int bench_reader_run(const void *work)
 {
     const struct bench_streamer *self = work;
-    void *socket = connect_to(ZMQ_SUB, self->site->events);
+    void *socket = connect_to(zmq_ctx_new(), ZMQ_SUB, self->site->events);
     char event[4096];
 
     if (!socket)
