@@ -21,6 +21,7 @@ struct bench_board {
     sem_t arrived;              /* posted with each query that a worker has, where `rings` */
     bool rings;                 /* set before the processes start */
     _Atomic int64_t first_us;   /* the first query of all was with a worker */
+    _Atomic int64_t ended_us;   /* the last of what is measured was done */
     _Atomic uint64_t received;  /* by workers, repetitions included */
     _Atomic uint64_t locked;    /* inserts that failed because the database was locked */
     _Atomic uint64_t ready;     /* processes that have come so far as to begin */

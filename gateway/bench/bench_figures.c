@@ -3,6 +3,10 @@
 
 const struct bench_figure *const bench_figures[] = {
     &bench_figure_wake,
+    &bench_figure_lone,
+    &bench_figure_backlog,
+    &bench_figure_backlog_90,
+    &bench_figure_lockstep,
     &bench_figure_wake_million,
     &bench_figure_guests,
     &bench_figure_flood,

@@ -4,6 +4,10 @@
 
 #include "gateway/bench/bench.h"
 
+extern const struct bench_figure bench_figure_backlog;
+extern const struct bench_figure bench_figure_backlog_90;
+extern const struct bench_figure bench_figure_lockstep;
+extern const struct bench_figure bench_figure_lone;
 extern const struct bench_figure bench_figure_wake;
 extern const struct bench_figure bench_figure_wake_million;
 extern const struct bench_figure bench_figure_guests;
