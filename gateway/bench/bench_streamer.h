@@ -16,8 +16,9 @@ struct bench_streamer {
     struct bench_board *board;
 };
 
-/* A bench_role_fn for a struct bench_streamer: the worker. It ends when all is said and answered.
- */
+#define BENCH_EXTRA_SAID 0 /* of the board: 1 when the worker has sent all parts and answers */
+
+/* A bench_role_fn for a struct bench_streamer: the worker. It runs until it is ended. */
 int bench_streamer_run(const void *work);
 /* A bench_role_fn for a struct bench_streamer: the observer. It runs until it is ended. */
 int bench_reader_run(const void *work);
