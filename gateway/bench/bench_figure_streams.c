@@ -69,7 +69,7 @@ static int stream(struct bench_site *site, const struct bench_streamer *streamer
 {
     struct bench_gateway gateway;
     struct bench_role worker, reader;
-    struct bench_usage before, after;
+    struct bench_usage before = {.cpu_us = 0}, after = before;
     int64_t done_us;
 
     if (bench_site_fill(site, 0, streamer->streams, false) < 0 ||
