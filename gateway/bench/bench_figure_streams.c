@@ -69,15 +69,17 @@ static int stream(struct bench_site *site, const struct bench_streamer *streamer
 {
     struct bench_gateway gateway;
     struct bench_role worker, reader;
-    struct bench_usage before = {.cpu_us = 0}, after = before;
+    struct bench_usage before, after;
     int64_t done_us;
 
     if (bench_site_fill(site, 0, streamer->streams, false) < 0 ||
         bench_gateway_start(site, NULL, &gateway) < 0 ||
+        bench_gateway_usage(&gateway, &before) < 0 ||
         bench_role_start("the observer", bench_reader_run, streamer, &reader) < 0 ||
         bench_board_await_ready(streamer->board, 1) < 0 ||
         bench_role_start("the worker", bench_streamer_run, streamer, &worker) < 0 ||
-        await_said(streamer) < 0 || bench_site_await(site, streamer->streams, &done_us) < 0)
+        await_said(streamer) < 0 || bench_site_await(site, streamer->streams, &done_us) < 0 ||
+        bench_gateway_usage(&gateway, &after) < 0)
         return -1;
     bench_sleep(200000); /* the last events are on their way */
     report(streamer, ret_sample);
