@@ -11,10 +11,11 @@
 #include "gateway/bench/bench_writer.h"
 
 #define WRITERS 4
+#define FEW 4 /* workers to compare with, and connections at the least */
 #define SLOTS 100
 #define END_US 120000000
 
-/* What is connected, and what is written meanwhile. */
+/* What is connected, and what is written meanwhile; at scale 1. */
 struct scene {
     size_t workers;
     unsigned slots; /* of each */
@@ -27,7 +28,7 @@ struct scene {
 };
 
 struct stage {
-    const struct scene *scene;
+    struct scene scene; /* scaled */
     struct bench_site site;
     struct bench_board *board;
     struct bench_gateway gateway;
@@ -37,7 +38,7 @@ struct stage {
 
 static int open_doors(struct stage *self)
 {
-    const struct scene *scene = self->scene;
+    const struct scene *scene = &self->scene;
     const struct bench_crowd workers = {.site = &self->site,
                                         .kind = BENCH_CROWD_WORKERS,
                                         .count = scene->workers,
@@ -57,18 +58,18 @@ static int open_doors(struct stage *self)
 
 static int write_all(struct stage *self)
 {
-    for (size_t i = 0; i < self->scene->writers; i++) {
+    for (size_t i = 0; i < self->scene.writers; i++) {
         const struct bench_writer writer = {.site = &self->site,
                                             .manner = BENCH_PACED,
                                             .first = i,
-                                            .count = self->queries / self->scene->writers,
-                                            .step = self->scene->writers,
-                                            .pause_us = self->scene->pause_us,
+                                            .count = self->queries / self->scene.writers,
+                                            .step = self->scene.writers,
+                                            .pause_us = self->scene.pause_us,
                                             .board = self->board};
         if (bench_role_start("a writer", bench_writer_run, &writer, &self->writer[i]) < 0)
             return -1;
     }
-    for (size_t i = 0; i < self->scene->writers; i++)
+    for (size_t i = 0; i < self->scene.writers; i++)
         if (bench_role_wait(&self->writer[i], END_US) < 0)
             return -1;
     return 0;
@@ -98,7 +99,7 @@ static void report(const struct stage *self, const struct bench_usage *usage,
 /* Query and response of each row, to whom they are for. */
 static double events_missed(const struct stage *self)
 {
-    size_t each = self->scene->taking == BENCH_CROWD_OF_ALL ? self->scene->observers : 1;
+    size_t each = self->scene.taking == BENCH_CROWD_OF_ALL ? self->scene.observers : 1;
     return 2.0 * (double)self->queries * (double)each -
            (double)atomic_load(&self->board->extra[BENCH_EXTRA_ROWS]);
 }
@@ -115,7 +116,7 @@ static int play(struct stage *self, struct bench_sample *ret_sample)
     if (bench_gateway_usage(&self->gateway, &usage) < 0)
         return -1;
     report(self, &usage, ret_sample);
-    if (self->scene->observers > 0)
+    if (self->scene.observers > 0)
         bench_value(ret_sample, "events_missed", events_missed(self));
     if (bench_role_end(&self->workers) < 0 || bench_role_end(&self->observers) < 0 ||
         bench_gateway_stop(&self->gateway) < 0)
@@ -125,9 +126,13 @@ static int play(struct stage *self, struct bench_sample *ret_sample)
 
 static int run(struct bench *bench, const struct scene *scene, struct bench_sample *ret_sample)
 {
-    struct stage self = {.scene = scene};
+    struct stage self = {.scene = *scene};
     int code;
 
+    if (scene->workers > FEW)
+        self.scene.workers = bench_scaled(bench, scene->workers, FEW);
+    if (scene->observers > 0)
+        self.scene.observers = bench_scaled(bench, scene->observers, FEW);
     self.queries = scene->writers * bench_scaled(bench, scene->each, 20);
     self.board = bench_board_new(self.queries);
     if (!self.board)
@@ -145,7 +150,7 @@ static int run(struct bench *bench, const struct scene *scene, struct bench_samp
 
 static int run_few(struct bench *bench, struct bench_sample *ret_sample)
 {
-    static const struct scene scene = {.workers = 4,
+    static const struct scene scene = {.workers = FEW,
                                        .slots = 1,
                                        .writers = 1,
                                        .each = 2000,
@@ -171,7 +176,7 @@ static int run_many(struct bench *bench, struct bench_sample *ret_sample)
 
 static int run_unobserved(struct bench *bench, struct bench_sample *ret_sample)
 {
-    static const struct scene scene = {.workers = 4,
+    static const struct scene scene = {.workers = FEW,
                                        .slots = SLOTS,
                                        .writers = WRITERS,
                                        .each = 2500,
@@ -182,7 +187,7 @@ static int run_unobserved(struct bench *bench, struct bench_sample *ret_sample)
 
 static int run_observed(struct bench *bench, struct bench_sample *ret_sample)
 {
-    static const struct scene scene = {.workers = 4,
+    static const struct scene scene = {.workers = FEW,
                                        .slots = SLOTS,
                                        .taking = BENCH_CROWD_OF_ALL,
                                        .observers = 100,

@@ -126,7 +126,7 @@ static int alone(struct bench *bench, uint64_t backlog, int64_t pause_us,
 
 static int run_alone(struct bench *bench, struct bench_sample *ret_sample)
 {
-    return alone(bench, bench_scaled(bench, BACKLOG, 2000), EVERY_US, ret_sample);
+    return alone(bench, bench_scaled(bench, BACKLOG, 200), EVERY_US, ret_sample);
 }
 
 static int beside_busy(struct party *self, struct bench_sample *ret_sample)
@@ -148,7 +148,7 @@ static int beside_busy(struct party *self, struct bench_sample *ret_sample)
 static int run_guests(struct bench *bench, struct bench_sample *ret_sample)
 {
     struct party self;
-    int code = begin(&self, bench, bench_scaled(bench, BACKLOG, 2000), EVERY_US);
+    int code = begin(&self, bench, bench_scaled(bench, BACKLOG, 200), EVERY_US);
 
     if (code == 0)
         code = beside_busy(&self, ret_sample);

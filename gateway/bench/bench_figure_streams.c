@@ -14,7 +14,6 @@
 #define STREAMS 1000
 #define PARTS_PER_S 20 /* of each stream */
 #define SECONDS 10
-#define PAUSE_US (1000000 / (STREAMS * PARTS_PER_S))
 #define END_US 120000000 /* more than the parts are to take */
 
 /* 99 of 100 of the parts FIRST to END were at most so late. */
@@ -94,14 +93,17 @@ static int stream(struct bench_site *site, const struct bench_streamer *streamer
 static int run(struct bench *bench, struct bench_sample *ret_sample)
 {
     struct bench_site site;
-    struct bench_streamer streamer = {.site = &site, .streams = STREAMS, .pause_us = PAUSE_US};
+    struct bench_streamer streamer = {.site = &site, .streams = bench_scaled(bench, STREAMS, 10)};
     int code;
 
-    streamer.parts = STREAMS * bench_scaled(bench, PARTS_PER_S * SECONDS, 2);
+    if (streamer.streams > STREAMS) /* a worker has no more slots */
+        streamer.streams = STREAMS;
+    streamer.pause_us = 1000000 / (int64_t)(streamer.streams * PARTS_PER_S);
+    streamer.parts = streamer.streams * bench_scaled(bench, PARTS_PER_S * SECONDS, 4);
     streamer.board = bench_board_new(streamer.parts);
     if (!streamer.board)
         return bench_fail("no memory for %" PRIu64 " parts", streamer.parts);
-    code = bench_site_make(bench, STREAMS, 1, &site);
+    code = bench_site_make(bench, streamer.streams, 1, &site);
     if (code == 0)
         code = stream(&site, &streamer, ret_sample);
     bench_site_destroy(&site);

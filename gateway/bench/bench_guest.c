@@ -129,26 +129,39 @@ static int run_program(const struct task *task)
     return code;
 }
 
+/* So that a guest that is ended at once has its handler. */
+static void hold_end(int how)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigprocmask(how, &set, NULL);
+}
+
 static int run(const void *work)
 {
     const struct task *task = work;
     struct sigaction action = {.sa_handler = end, .sa_flags = SA_RESTART};
 
     sigaction(SIGTERM, &action, NULL);
-    atomic_fetch_add(&task->guests->board->ready, 1);
+    hold_end(SIG_UNBLOCK);
     return task->guests->site->bench->options->guest ? run_program(task) : run_ours(task);
 }
 
 int bench_guests_start(struct bench_guests *self)
 {
-    for (size_t i = 0; i < BENCH_GUESTS; i++) {
+    int code = 0;
+
+    hold_end(SIG_BLOCK);
+    for (size_t i = 0; i < BENCH_GUESTS && code == 0; i++) {
         struct task task = {.guests = self, .index = i};
-        if (bench_role_start("a guest", run, &task, &self->role[i]) < 0) {
-            bench_roles_end(self->role, i);
-            return -1;
-        }
+        code = bench_role_start("a guest", run, &task, &self->role[i]);
     }
-    return 0;
+    hold_end(SIG_UNBLOCK);
+    if (code < 0)
+        bench_guests_end(self);
+    return code;
 }
 
 int bench_guests_end(struct bench_guests *self)

@@ -161,6 +161,10 @@ int bench_load_run(struct bench *bench, const struct bench_load *load,
         self.load.history = bench_scaled(bench, load->history, 100);
     if (load->conversations > 1)
         self.load.conversations = bench_scaled(bench, load->conversations, 1);
+    if (load->workers > 0)
+        self.load.workers = bench_scaled(bench, load->workers, 1);
+    if (load->observers > 0)
+        self.load.observers = bench_scaled(bench, load->observers, 1);
     self.board = bench_board_new(self.load.history + self.load.backlog);
     if (!self.board)
         return bench_fail("no memory for %" PRIu64 " queries", self.load.backlog);
