@@ -25,6 +25,9 @@ struct bench_usage {
 int bench_gateway_start(struct bench_site *site, const char *const *settings,
                         struct bench_gateway *ret_gateway);
 int bench_gateway_usage(const struct bench_gateway *self, struct bench_usage *ret_usage);
+/* The counter NAME in PART of `tailgate status --json`. 0, or -1 after bench_fail(). */
+int bench_gateway_counter(const struct bench_gateway *self, const char *part, const char *name,
+                          double *ret_count);
 /* SIGTERM, and waits. 0, or -1 after bench_fail(): it had ended itself, or did not end well. */
 int bench_gateway_stop(struct bench_gateway *self);
 

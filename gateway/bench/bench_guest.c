@@ -17,6 +17,8 @@
 
 #define END_US 30000000 /* longer than a guest waits for the lock */
 #define LINE_SIZE 128
+#define EXTRA_BEGUN 8 /* of the board: guests that have begun */
+#define READY_US 30000000
 
 /* What one process is given. */
 struct task {
@@ -42,11 +44,12 @@ static int run_ours(const struct task *task)
 {
     const struct bench_guests *guests = task->guests;
     struct bench_board *board = guests->board;
+    uint64_t number = guests->first + task->index;
     int64_t due_us = clock_mono_us();
-    int code = 0;
+    int code;
 
-    for (uint64_t number = guests->first + task->index; !over && code >= 0 && number < board->room;
-         number += BENCH_GUESTS) {
+    atomic_fetch_add(&board->extra[EXTRA_BEGUN], 1);
+    do { /* one at the least */
         int64_t asked_us = clock_mono_us();
         sqlite3 *db = bench_open(guests->site->db);
         code = db ? bench_write(guests->site, db, number, board) : -1;
@@ -56,8 +59,9 @@ static int run_ours(const struct task *task)
         if (due_us > clock_mono_us())
             bench_sleep(due_us - clock_mono_us());
         else
-            due_us = clock_mono_us();
-    }
+            due_us = clock_mono_us(); /* what was late is not made up for */
+        number += BENCH_GUESTS;
+    } while (!over && code >= 0 && number < board->room);
     return code < 0 ? -1 : 0;
 }
 
@@ -86,12 +90,17 @@ static int read_lines(const struct bench_guests *guests, FILE *lines)
     struct bench_board *board = guests->board;
     char line[LINE_SIZE];
 
+    if (fgets(line, sizeof line, lines) && strcmp(line, "ready\n") != 0)
+        return bench_fail("a guest is to say that it is ready, not: %.*s", (int)strcspn(line, "\n"),
+                          line);
+    atomic_fetch_add(&board->extra[EXTRA_BEGUN], 1);
     while (fgets(line, sizeof line, lines)) {
         uint64_t number;
         int64_t asked_us, committed_us;
         if (sscanf(line, "%" SCNu64 " %" SCNd64 " %" SCNd64, &number, &asked_us, &committed_us) !=
             3)
-            return bench_fail("a guest is to print three numbers, not: %s", line);
+            return bench_fail("a guest is to print three numbers, not: %.*s",
+                              (int)strcspn(line, "\n"), line);
         if (number >= board->room)
             continue;
         atomic_store(&board->trip[number].asked_us, asked_us);
@@ -143,10 +152,26 @@ static int run(const void *work)
 {
     const struct task *task = work;
     struct sigaction action = {.sa_handler = end, .sa_flags = SA_RESTART};
+    int code;
 
     sigaction(SIGTERM, &action, NULL);
     hold_end(SIG_UNBLOCK);
-    return task->guests->site->bench->options->guest ? run_program(task) : run_ours(task);
+    code = task->guests->site->bench->options->guest ? run_program(task) : run_ours(task);
+    if (code < 0) /* nobody is to wait for it */
+        atomic_fetch_add(&task->guests->board->extra[EXTRA_BEGUN], BENCH_GUESTS);
+    return code;
+}
+
+static int await_ready(const struct bench_guests *self)
+{
+    int64_t until_us = clock_mono_us() + READY_US;
+
+    while (atomic_load(&self->board->extra[EXTRA_BEGUN]) < BENCH_GUESTS) {
+        if (clock_mono_us() > until_us)
+            return bench_fail("the guests were not ready after 30 s");
+        bench_sleep(1000);
+    }
+    return 0;
 }
 
 int bench_guests_start(struct bench_guests *self)
@@ -159,6 +184,8 @@ int bench_guests_start(struct bench_guests *self)
         code = bench_role_start("a guest", run, &task, &self->role[i]);
     }
     hold_end(SIG_UNBLOCK);
+    if (code == 0)
+        code = await_ready(self);
     if (code < 0)
         bench_guests_end(self);
     return code;

@@ -14,9 +14,9 @@
  * this is missing, its 10 s for the lock were over (board->locked).
  *
  * With --guest COMMAND each is a process of COMMAND DB CONVERSATION FIRST STEP PAUSE_US SIZE, which
- * begins an insert every PAUSE_US (0: at once after the former) until its input ends, and prints
- * for each the line "NUMBER ASKED_US COMMITTED_US", in microseconds of CLOCK_MONOTONIC, 0 for what
- * was locked. tests/bench/guest.py is one. */
+ * begins an insert every PAUSE_US (0: at once after the former) until its input ends. It prints
+ * "ready" when it begins, and for each insert the line "NUMBER ASKED_US COMMITTED_US", in
+ * microseconds of CLOCK_MONOTONIC, 0 for what was locked. tests/bench/guest.py is one. */
 struct bench_guests {
     struct bench_site *site;
     uint64_t first;

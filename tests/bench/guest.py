@@ -4,9 +4,9 @@
     guest.py DB CONVERSATION FIRST STEP PAUSE_US SIZE
 
 Each insert has a connection of its own: connect, insert, commit, close. The queries have the numbers FIRST,
-FIRST + STEP, … and SIZE bytes; one begins every PAUSE_US microseconds, until the input ends. For each it prints its
-number, when it began to connect, and when COMMIT had returned, in microseconds of the monotonic clock; 0 when the
-database was locked for longer than the 10 s that the bridge waits."""
+FIRST + STEP, … and SIZE bytes; one begins every PAUSE_US microseconds, until the input ends. It prints `ready` when it
+begins, and for each insert the number, when it began to connect, and when COMMIT had returned, in microseconds of the
+monotonic clock; 0 when the database was locked for longer than the 10 s that the bridge waits."""
 
 import datetime
 import select
@@ -42,14 +42,16 @@ def ended(seconds):
 
 
 def main(path, conversation, first, step, pause_us, size):
-    number, due = int(first), time.monotonic()
-    while not ended(due - time.monotonic()):
+    print("ready", flush=True)
+    number, due, over = int(first), time.monotonic(), False
+    while not over:  # one at the least
         text = f'{{"type":"query","query_id":"q{number:010}","question":"'
         text += "x" * (int(size) - len(text) - 2) + '"}'
         began = now_us()
         print(number, began, insert(path, conversation, text))
         number += int(step)
         due = max(due + int(pause_us) / 1e6, time.monotonic())  # what was late is not made up for
+        over = ended(due - time.monotonic())
 
 
 main(*sys.argv[1:])

@@ -10,11 +10,13 @@ from http_helper import TAILGATE_HTTP
 from jetstreams import TAILGATE_JETSTREAM
 from relays import TAILGATE_RELAY
 
+TAILGATE_BENCH = BUILD / "gateway" / "tailgate-bench"
 EVERYWHERE = r"libc|libm|libpthread|libdl|librt|libresolv|libgcc_s|ld-linux.*|lib[atu]san|lib[a-z]*san_rt.*"
 GATEWAY = rf"{EVERYWHERE}|libsqlite3|libzmq|libczmq|libsodium|libpcre2-8|libjansson|libsystemd"
 RELAY = rf"{EVERYWHERE}|libzmq|libczmq|libsodium|libsystemd"
 JETSTREAM = rf"{RELAY}|libnats"
 HTTP = rf"{RELAY}|libjansson|libmicrohttpd"
+BENCH = rf"{EVERYWHERE}|libsqlite3|libzmq|libsodium|libjansson|libsystemd"
 WORKER = rf"{EVERYWHERE}|libsqlite3|libzmq|libczmq|libsodium|libpcre2-8|libjansson|libcurl|libsystemd"
 
 
@@ -60,6 +62,12 @@ def test_http_helper_links_no_database_and_is_the_only_one_with_a_server():
         assert "libmicrohttpd" not in needed(path), f"{path} links libmicrohttpd"
 
 
+def test_bench_helper_links_none_of_the_gateway():
+    """What it measures runs in a process of its own; bare limits are SQLite and libzmq without a layer between."""
+    foreign = [name for name in needed(TAILGATE_BENCH) if not re.fullmatch(BENCH, name)]
+    assert not foreign, f"tailgate-bench links {foreign}"
+
+
 def test_only_the_jetstream_helper_links_a_nats_client():
     assert "libnats" in needed(TAILGATE_JETSTREAM)
     for path in (TAILGATE, TAILGATE_WORK, TAILGATE_RELAY, BUILD / "adapters" / "c" / "libtailgate.so"):
@@ -88,7 +96,7 @@ def test_contracts_touch_no_files_sockets_or_clock():
     assert not impure, f"proto calls {sorted(impure)}"
 
 
-@pytest.mark.parametrize("program", [TAILGATE, TAILGATE_WORK], ids=lambda path: path.name)
+@pytest.mark.parametrize("program", [TAILGATE, TAILGATE_WORK, TAILGATE_BENCH], ids=lambda path: path.name)
 def test_one_copy_of_sqlite_is_in_the_process(program):
     shown = subprocess.run(["nm", "--defined-only", str(program)], capture_output=True, text=True, check=True)
     defined = [line for line in shown.stdout.splitlines() if re.search(r" [TtWw] sqlite3_open", line)]

@@ -28,3 +28,5 @@ set(metrics_sources http_metrics_counters.c http_metrics_own.c http_metrics_rows
                     prometheus.c)
 list(TRANSFORM metrics_sources PREPEND ${PROJECT_SOURCE_DIR}/gateway/)
 tailgate_test(metrics "test_metrics.c;${metrics_sources}" tailgate_common PkgConfig::JANSSON)
+# What `bench` makes of its rounds.
+tailgate_test(bench_stats "test_bench_stats.c;${PROJECT_SOURCE_DIR}/gateway/bench/bench_stats.c" tailgate_common m)
