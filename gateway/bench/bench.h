@@ -1,9 +1,9 @@
 /* `tailgate bench`: Tailgate and the bare limit of the same work, in turns, on the same file
  * system.
  *
- *  B1. A figure has two or more sides: what is measured without Tailgate (the bare limit, or the
- *      same run without what is asked about) and with it. Each round runs every side once, one
- * after the other, so that a machine that slows down slows all of them.
+ *  B1. A figure has sides: what is measured without Tailgate (the bare limit, or the same run
+ *      without what is asked about) and with it. Each round runs every side once, one after the
+ *      other, so that a machine that slows down slows all of them.
  *
  *  B2. A side gives values, each with a name; the figure shows medians over the rounds, their
  *      spread, and the ratio of two of them beside its target. No value is an average of averages.
@@ -12,9 +12,8 @@
  *      serve` as it is installed, with no other settings than the figure names. Writers go through
  *      SQLite as the bridge's programs do: connect, insert, commit.
  *
- *  B4. What a side counts it checks: a query that was not answered exactly once, a writer that saw
- *      "locked", a row that never came are values, too, and fail the run where the figure says 0.
- */
+ *  B4. What a side counts it checks: a query that was not answered exactly once fails the run. What
+ *      came too late, a writer that saw "locked", is a value with a target of 0. */
 #ifndef TAILGATE_GATEWAY_BENCH_BENCH_H
 #define TAILGATE_GATEWAY_BENCH_BENCH_H
 
@@ -43,8 +42,8 @@ struct bench_options {
 
 /* What one side measured in one round. */
 struct bench_sample {
-    const char
-        *name[BENCH_VALUES]; /* static texts; the unit is the end: _us _ms _s _per_s _bytes */
+    /* static texts; the unit is the end: _us _ms _s _per_s _bytes _percent */
+    const char *name[BENCH_VALUES];
     double value[BENCH_VALUES];
     size_t count;
 };

@@ -85,8 +85,10 @@ int bench_bare_router_run(const void *with)
     zmq_setsockopt(self.socket, ZMQ_LINGER, &none, sizeof none);
     if (zmq_bind(self.socket, self.work->worker->gate) != 0)
         code = bench_fail("%s: %s", self.work->worker->gate, zmq_strerror(errno));
-    else
+    else {
+        atomic_fetch_add(&self.work->worker->board->ready, 1);
         code = route(&self);
+    }
     zmq_close(self.socket);
     zmq_ctx_term(context);
     free(self.text);
@@ -109,7 +111,10 @@ int bench_bare_route(const struct bench_worker *worker, size_t workers, size_t s
     if (workers > WORKERS_MAX ||
         bench_role_start("the bare router", bench_bare_router_run, &router, &bare) < 0)
         return -1;
-    code = bench_workers_start(worker, workers, role);
+    memset(role, 0, sizeof role);
+    code = bench_board_await_ready(worker->board, 1); /* who finds nobody there tries again late */
+    if (code == 0)
+        code = bench_workers_start(worker, workers, role);
     if (code == 0)
         code = bench_role_wait(&bare, PATIENCE_US);
     if (bench_roles_end(role, workers) < 0)

@@ -31,20 +31,30 @@ static void wait_for_hint(const struct watch *watch, const struct wake *wake)
         ppoll(&item, 1, &pause, NULL);
 }
 
-static int64_t version_now(sqlite3_stmt *version)
+static int64_t number_of(sqlite3_stmt *statement)
 {
-    int64_t now;
+    int64_t number;
 
-    sqlite3_step(version);
-    now = sqlite3_column_int64(version, 0);
-    sqlite3_reset(version);
-    return now;
+    sqlite3_step(statement);
+    number = sqlite3_column_int64(statement, 0);
+    sqlite3_reset(statement);
+    return number;
+}
+
+/* The version changes also when a writer starts the WAL over, before it commits: so the last id is
+ * looked at, too. */
+static void tell(void *socket, sqlite3_stmt *last, int64_t *told)
+{
+    int64_t id = number_of(last);
+
+    for (; *told < id; ++*told)
+        zmq_send(socket, told, sizeof *told, 0); /* ids begin with 1, numbers with 0 */
 }
 
 static int watch_for_ever(const struct bench_bare_wake *work, struct watch *watch,
-                          sqlite3_stmt *version, void *socket)
+                          sqlite3_stmt *version, sqlite3_stmt *last, void *socket)
 {
-    int64_t seen = version_now(version);
+    int64_t seen = number_of(version), told = 0;
     struct wake wake;
 
     wake_init(&wake, clock_mono_us());
@@ -56,10 +66,10 @@ static int watch_for_ever(const struct bench_bare_wake *work, struct watch *watc
             wait_for_hint(watch, &wake);
             continue;
         }
-        is = version_now(version);
+        is = number_of(version);
         wake_checked(&wake, now_us, is != seen);
         if (is != seen)
-            zmq_send(socket, "", 0, 0);
+            tell(socket, last, &told);
         seen = is;
     }
     return 0;
@@ -71,28 +81,29 @@ int bench_bare_watcher_run(const void *with)
     void *socket = zmq_socket(zmq_ctx_new(), ZMQ_PUSH);
     sqlite3 *db = bench_open(work->site->db);
     sqlite3_stmt *version = db ? bench_prepare(db, "PRAGMA data_version") : NULL;
+    sqlite3_stmt *last = db ? bench_prepare(db, "SELECT max(id) FROM messages") : NULL;
     struct watch *watch = NULL;
     struct place place;
 
-    if (!version)
+    if (!version || !last)
         return -1;
     if (place_find(work->site->db, &place) != 0 || watch_new(&place, &watch) != 0)
         return bench_fail("%s: cannot be watched", work->site->db);
     if (zmq_connect(socket, work->endpoint) != 0)
         return bench_fail("%s: %s", work->endpoint, zmq_strerror(errno));
-    return watch_for_ever(work, watch, version, socket);
+    return watch_for_ever(work, watch, version, last, socket);
 }
 
 int bench_bare_peer_run(const void *with)
 {
     const struct bench_bare_wake *work = with;
     void *socket = zmq_socket(zmq_ctx_new(), ZMQ_PULL);
-    uint64_t number = 0;
+    uint64_t number;
 
     if (zmq_bind(socket, work->endpoint) != 0)
         return bench_fail("%s: %s", work->endpoint, zmq_strerror(errno));
     atomic_fetch_add(&work->board->ready, 1);
-    while (zmq_recv(socket, NULL, 0, 0) >= 0)
-        bench_board_received(work->board, number++);
+    while (zmq_recv(socket, &number, sizeof number, 0) >= 0)
+        bench_board_received(work->board, number);
     return bench_fail("the bare peer cannot receive: %s", zmq_strerror(errno));
 }

@@ -1,6 +1,6 @@
 /* The bare limit of noticing another process's commit: an inotify watch on the folder, data_version
  * as the proof, the same re-checks as the gateway makes (adapters/bridge/watch, wake), and then one
- * frame to a peer. No row is read. */
+ * frame to a peer. Of the rows only the last id is looked at. */
 #ifndef TAILGATE_GATEWAY_BENCH_BENCH_BARE_WAKE_H
 #define TAILGATE_GATEWAY_BENCH_BENCH_BARE_WAKE_H
 
@@ -13,8 +13,8 @@ struct bench_bare_wake {
     struct bench_board *board;
 };
 
-/* bench_role_fns for a struct bench_bare_wake: who watches, and the peer, for whom the queries of
- * the board come in the order of their numbers. They run until they are ended. */
+/* bench_role_fns for a struct bench_bare_wake: who watches, and the peer, who gets the numbers of
+ * queries. They run until they are ended. */
 int bench_bare_watcher_run(const void *work);
 int bench_bare_peer_run(const void *work);
 

@@ -55,6 +55,8 @@ static int measure_bare(struct bench_site *site, struct bench_board *board, uint
     snprintf(endpoint, sizeof endpoint, "ipc://%s/peer", site->folder);
     code = bench_role_start("the bare peer", bench_bare_peer_run, &wake, &role[0]);
     if (code == 0)
+        code = bench_board_await_ready(board, 1);
+    if (code == 0)
         code = bench_role_start("the bare watcher", bench_bare_watcher_run, &wake, &role[1]);
     if (code == 0)
         code = bench_board_await_ready(board, 2);

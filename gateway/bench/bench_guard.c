@@ -67,6 +67,7 @@ int bench_guard(const char *parent, int (*run)(const void *with, const char *fol
         !mkdtemp(folder))
         return cli_fail(BENCH_COMMAND, CLI_FAILED, "--folder %s: %s", parent, strerror(errno));
     wait_set(&set);
+    signal(SIGCHLD, SIG_DFL); /* where it is ignored, nobody can be waited for */
     sigprocmask(SIG_BLOCK, &set, &before);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     child = fork();

@@ -62,12 +62,25 @@ static int write_one(const struct bench_writer *writer, uint64_t number, unsigne
     return code < 0 ? -1 : 0;
 }
 
+/* The last one who closes a file writes its WAL back: that is nobody's business here, where a
+ * gateway is about, or where its absence is measured. */
+static sqlite3 *keep_open(const struct bench_site *site)
+{
+    sqlite3 *db = bench_open(site->db);
+    int64_t count;
+
+    if (db)
+        bench_number(db, "SELECT count(*) FROM conversations", &count);
+    return db;
+}
+
 int bench_writer_run(const void *work)
 {
     const struct bench_writer *writer = work;
+    sqlite3 *kept = keep_open(writer->site);
     int64_t due_us = clock_mono_us();
     unsigned misses = 0;
-    int code = 0;
+    int code = kept ? 0 : -1;
 
     for (uint64_t i = 0; i < writer->count && code == 0; i++) {
         code = write_one(writer, writer->first + i * writer->step, &misses);
@@ -79,5 +92,6 @@ int bench_writer_run(const void *work)
         else
             due_us = clock_mono_us(); /* what was late is not made up for */
     }
+    sqlite3_close(kept);
     return code;
 }
