@@ -112,15 +112,23 @@ static void answer(struct hall *hall, void *socket, zmq_msg_t *frame, size_t cou
     zmq_send(socket, hall->answer, hall->answer_size, 0);
 }
 
-static void count_row(struct hall *hall, zmq_msg_t *frame, size_t count)
+static bool is_of(zmq_msg_t *topic, const char *kind)
 {
-    const char *topic = zmq_msg_data(&frame[0]);
-    size_t size = zmq_msg_size(&frame[0]);
+    size_t size = strlen(kind);
+    return zmq_msg_size(topic) > size && memcmp(zmq_msg_data(topic), kind, size) == 0;
+}
 
-    if (count == 3 && ((size > 6 && memcmp(topic, "query/", 6) == 0) ||
-                       (size > 9 && memcmp(topic, "response/", 9) == 0)))
-        atomic_fetch_add_explicit(&hall->crowd->board->extra[BENCH_EXTRA_ROWS], 1,
-                                  memory_order_relaxed);
+static void count_row(struct hall *hall, zmq_msg_t *topic, size_t count)
+{
+    _Atomic uint64_t *extra = hall->crowd->board->extra;
+    bool response = is_of(topic, "response/");
+
+    if (count != 3)
+        return;
+    if (response || is_of(topic, "query/"))
+        atomic_fetch_add_explicit(&extra[BENCH_EXTRA_ROWS], 1, memory_order_relaxed);
+    if (response)
+        atomic_fetch_add_explicit(&extra[BENCH_EXTRA_RESPONSES], 1, memory_order_relaxed);
 }
 
 /* The frames of a message, at most FRAMES of them; 0: none is there. */
@@ -153,7 +161,7 @@ static void drain(struct hall *hall, struct member *member)
         if (hall->crowd->kind == BENCH_CROWD_WORKERS)
             answer(hall, member->socket, frame, count);
         else
-            count_row(hall, frame, count);
+            count_row(hall, &frame[0], count);
         for (size_t i = 0; i < count; i++)
             zmq_msg_close(&frame[i]);
     }

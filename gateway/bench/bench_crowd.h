@@ -21,8 +21,9 @@ struct bench_crowd {
     struct bench_board *board; /* workers: received_us; observers: extra[BENCH_EXTRA_ROWS] */
 };
 
-#define BENCH_EXTRA_ROWS 0  /* query and response events that observers had, of all together */
-#define BENCH_EXTRA_THERE 1 /* connections that have heard from the gateway */
+#define BENCH_EXTRA_ROWS 0      /* query and response events that observers had, of all together */
+#define BENCH_EXTRA_RESPONSES 3 /* those of them that are responses */
+#define BENCH_EXTRA_THERE 1     /* connections that have heard from the gateway */
 
 /* Starts the process. 0, or -1 after bench_fail(). */
 int bench_crowd_start(const struct bench_crowd *crowd, struct bench_role *ret_role);

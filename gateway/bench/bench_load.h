@@ -15,10 +15,10 @@ struct bench_load {
     size_t observers; /* of everything */
 };
 
-/* Values: first_start_s (with the history and backlog that nobody has seen), start_ms (the same
- * once more), served_per_s (from the first dispatch to the last commit), cpu_us (of the gateway,
- * for a query), anonymous_bytes (the most it had), events_missed_percent (with observers). The
- * counts are those at scale 1. Returns 0, or -1 after bench_fail(). */
+/* Values: first_start_s (with the history that nobody has seen), start_ms (the one after that),
+ * served_per_s (from the first dispatch to the last commit), cpu_us (of the gateway, for a query),
+ * anonymous_bytes (the most it had), responses_missed_percent (by observers). The counts are those
+ * at scale 1. Returns 0, or -1 after bench_fail(). */
 int bench_load_run(struct bench *bench, const struct bench_load *load,
                    struct bench_sample *ret_sample);
 
