@@ -82,6 +82,15 @@ static int follow(sqlite3 *db, uint64_t rows, int64_t *ret_us)
                             there, rows);
 }
 
+int bench_site_await_rows(struct bench_site *self, uint64_t rows, int64_t *ret_us)
+{
+    sqlite3 *db = bench_open(self->db);
+    int code = db ? follow(db, rows, ret_us) : -1;
+
+    sqlite3_close(db);
+    return code;
+}
+
 int bench_site_await(struct bench_site *self, uint64_t count, int64_t *ret_us)
 {
     sqlite3 *db = bench_open(self->db);
@@ -90,8 +99,6 @@ int bench_site_await(struct bench_site *self, uint64_t count, int64_t *ret_us)
         db ? bench_number(db, "SELECT count(*) FROM messages WHERE from_session = 'a'", &queries)
            : -1;
 
-    if (code == 0)
-        code = follow(db, (uint64_t)queries + count, ret_us);
     sqlite3_close(db);
-    return code;
+    return code < 0 ? -1 : bench_site_await_rows(self, (uint64_t)queries + count, ret_us);
 }

@@ -52,6 +52,8 @@ int bench_site_check(struct bench_site *self, uint64_t count);
 /* Waits until the file has COUNT replies, looking at its data_version every millisecond. Returns 0
  * and when the last one was there, or -1 after bench_fail(): none came for 30 s. */
 int bench_site_await(struct bench_site *self, uint64_t count, int64_t *ret_us);
+/* The same, until it has ROWS messages of all kinds: without looking at those that are there. */
+int bench_site_await_rows(struct bench_site *self, uint64_t rows, int64_t *ret_us);
 
 /* A connection as the bridge's programs have it, to FILE: timeout 10 s, everything else SQLite's
  * default. NULL after bench_fail(). */

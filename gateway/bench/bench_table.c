@@ -6,6 +6,8 @@
 #include "gateway/columns.h"
 #include "gateway/terminal.h"
 
+#define COLUMNS_BEFORE 5 /* the verdict's two */
+
 /* Units are at the ends of names. */
 static const struct unit {
     const char *end, *shown;
@@ -83,6 +85,28 @@ static void add_verdict(struct columns *table, const struct bench_target *target
     add(table, text);
 }
 
+/* The verdicts on a value, which end its line; a second one has a line of its own. */
+static void add_verdicts(struct columns *table, const struct bench_result *result, const char *side,
+                         const char *value)
+{
+    const struct bench_figure *figure = result->figure;
+    size_t count = 0;
+
+    for (size_t t = 0; t < bench_targets(figure); t++) {
+        if (strcmp(figure->target[t].side, side) != 0 ||
+            strcmp(figure->target[t].value, value) != 0)
+            continue;
+        for (size_t i = 0; count > 0 && i < COLUMNS_BEFORE; i++)
+            add(table, " ");
+        add_verdict(table, &figure->target[t], &result->verdict[t]);
+        count++;
+    }
+    if (count == 0) {
+        add(table, " ");
+        add(table, " ");
+    }
+}
+
 static void add_rows(struct columns *table, const struct bench_result *result)
 {
     const struct bench_figure *figure = result->figure;
@@ -90,20 +114,10 @@ static void add_rows(struct columns *table, const struct bench_result *result)
     for (size_t s = 0; s < bench_sides(figure); s++)
         for (size_t i = 0; i < result->side[s].count; i++) {
             const struct bench_series *series = &result->side[s].series[i];
-            size_t t = 0;
             add(table, s == 0 && i == 0 ? figure->name : " ");
             add(table, i == 0 ? figure->side[s].name : " ");
             add_value(table, series);
-            while (t < bench_targets(figure) &&
-                   (strcmp(figure->target[t].side, figure->side[s].name) != 0 ||
-                    strcmp(figure->target[t].value, series->name) != 0))
-                t++;
-            if (t < bench_targets(figure))
-                add_verdict(table, &figure->target[t], &result->verdict[t]);
-            else {
-                add(table, " ");
-                add(table, " ");
-            }
+            add_verdicts(table, result, figure->side[s].name, series->name);
         }
 }
 

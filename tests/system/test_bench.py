@@ -5,10 +5,11 @@ import json
 import os
 import signal
 import subprocess
+import sys
 
 import pytest
 
-from harness import TAILGATE, environment, one_line, tailgate, wait_for
+from harness import HERE, TAILGATE, environment, one_line, tailgate, wait_for
 
 # A side of each figure, and a value of it that is not 0.
 FIGURES = {
@@ -18,8 +19,21 @@ FIGURES = {
     "backlog": ("bare, same duty", "replies_per_s"),
     "backlog-90": ("tailgate", "replies_per_s"),
     "lockstep": ("tailgate, REQ", "answers_per_s"),
+    "guests": ("tailgate", "inserts_per_s"),
+    "flood": ("tailgate", "inserts_per_s"),
+    "idle": ("tailgate", "anonymous_bytes"),
+    "crowd": ("1,000 and 1,000", "p99_us"),
+    "streams": ("tailgate", "parts_per_s"),
+    "history": ("10000000", "start_ms"),
+    "scale-workers": ("1000", "cpu_us"),
+    "scale-observers": ("1000", "cpu_us"),
 }
+ALIKE = {  # which differ from one of these in numbers only
+    "observers", "million", "scale-backlog", "scale-history", "scale-services", "scale-conversations",
+}
+HEAVY = {"wake-million", "history", "million"}
 SCALE = {"wake-million": "0.0001"}  # of 1,000,000
+GUEST = f"{sys.executable} {HERE.parent / 'bench' / 'guest.py'}"
 
 
 def measure(folder, *words, scale="0.001"):
@@ -58,8 +72,25 @@ def test_figure_is_measured(tmp_path, name):
 
 def test_every_figure_is_in_the_list():
     lines = tailgate("bench", "--list").stdout.splitlines()
-    assert {line.split()[0] for line in lines} == set(FIGURES)
-    assert {line.split()[0] for line in lines if "--all" in line} == {"wake-million"}
+    names = {line.split()[0] for line in lines}
+    assert names == set(FIGURES) | ALIKE
+    heavy = {line.split()[0] for line in lines if "--all" in line}
+    assert heavy == HEAVY | {name for name in names if name.startswith("scale-")}
+
+
+def test_guests_may_be_another_program(tmp_path):
+    told = measure(tmp_path, "flood", "--rounds", "1", "--guest", GUEST)
+    assert told["options"]["guest"] == GUEST
+    for side in ("alone", "tailgate"):
+        assert value_of(told["figures"][0], side, "inserts_per_s")["median"] > 0
+    assert value_of(told["figures"][0], "tailgate", "locked")["median"] == 0
+
+
+def test_a_guest_that_fails_is_said(tmp_path):
+    done = tailgate("bench", "guests", "--folder", tmp_path, "--scale", "0.001", "--guest", "echo nothing;")
+    assert done.returncode == 1
+    assert "a guest is to say that it is ready, not: nothing" in done.stderr
+    assert os.listdir(tmp_path) == []
 
 
 def test_json_has_each_round_and_what_it_ran_on(tmp_path):
