@@ -148,6 +148,9 @@ struct server {
     size_t stuck_count;           /*   to work on them once more would only cost */
     uint64_t partial_checkpoints; /* as told last */
     /* loop.c */
+    struct came {
+        bool signal, time, watch, helper; /* what the turn began with: there is something to read */
+    } came;
     int signal_fd, timer_fd;
     int64_t timer_us;      /* what the timer is armed for; INT64_MAX: nothing */
     int64_t told_us;       /* when the log last told of a trouble that lasts */
@@ -158,7 +161,6 @@ struct server {
     int64_t identity_us;    /* when the file's identity is looked at again */
     int64_t deaf_until_us;  /* until then empty doors prove nothing */
     int64_t heard_until_us; /* all frames that had come by then have been read */
-    bool helper_ended;      /* one has, perhaps */
     bool asked_to_stop;     /* by a signal: the next one is the second */
     bool draining;
     int64_t drain_until_us;
@@ -416,6 +418,11 @@ void loop_finish(struct server *self, int exit_code);
 /* Runs until a signal or a fatal failure, drains, and returns the exit code (enum cli_exit).
  * SIGTERM, SIGINT and SIGHUP are blocked and come through SIGNAL_FD. */
 int loop_run(struct server *self);
+
+/* loop_wait.c */
+
+/* Waits until something comes or it is DUE_US, and notes what came. */
+void loop_wait(struct server *self, int64_t due_us, int64_t now_us);
 
 /* status.c */
 
