@@ -219,6 +219,14 @@ static struct lease *delivered_lease(const struct dispatch *self, int64_t id, ui
     return lease;
 }
 
+bool attempts_await(const struct dispatch *self, const struct action *deliver)
+{
+    const struct lease *lease =
+        delivered_lease(self, deliver->id, deliver->attempt, &deliver->peer);
+
+    return lease && !lease->sent;
+}
+
 void attempts_delivered(struct dispatch *self, int64_t now_us, const struct event *event)
 {
     struct lease *lease =

@@ -253,6 +253,7 @@ static void turn(struct server *self)
     if (self->finished)
         return;
     intake_run(self, now_us);
+    deliveries_run(self, now_us);
     keys_run(self->keys, now_us, self->gate, self->events);
     if (self->keys)
         self->stats.count[STAT_REFUSED_KEYS] = keys_refused(self->keys);
@@ -261,6 +262,7 @@ static void turn(struct server *self)
     self->stats.count[STAT_TURNED_AWAY] = descriptors_run(&self->descriptors, now_us);
     if (reps_run(self, now_us) && heard && now_us >= self->deaf_until_us)
         self->heard_until_us = now_us;
+    deliveries_run(self, now_us);
     submit_waiting(self, now_us);
     upkeep_run(self, now_us);
     if (dispatch_next(self->dispatch) <= now_us) {
@@ -272,6 +274,7 @@ static void turn(struct server *self)
     replays_run(self, now_us);
     lookups_run(self, now_us);
     requests_run(self, now_us);
+    deliveries_run(self, now_us);
     publish_run(&self->publish, now_us, clock_utc_us());
     tell_troubles(self, now_us);
     log_run(now_us);

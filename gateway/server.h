@@ -10,6 +10,7 @@
  *   requests.c requests                    ──▶ jobs, or a built-in service (builtin.h)
  *   replies.c  what was committed          ──▶ frames to clients
  *   carry.c    actions of the core         ──▶ frames, log lines
+ *   deliveries.c  those that send queries  ──▶ the same, together
  *   submit.c   actions of the core         ──▶ jobs for the committer
  *   settle.c   jobs that have ended        ──▶ events for the core, replies, log lines
  *   upkeep.c   time                        ──▶ jobs for the committer
@@ -137,6 +138,10 @@ struct server {
     struct buffer status; /* as it was sent last; empty when something was done since */
     int64_t status_us;    /* when it was made */
     struct answer_in_hand in_hand;
+    struct deliveries {
+        struct action *action; /* to be carried out in this turn, in order */
+        size_t count, room;
+    } deliveries;
     /* submit.c */
     struct action *waiting; /* what waits until its row can be read, in order */
     size_t waiting_count, waiting_room;
@@ -341,7 +346,17 @@ bool ready_feed(struct server *self, int64_t now_us, const struct peer *peer,
                 enum worker_protocol protocol, const struct envelope *envelope, struct span service,
                 struct span options_json);
 
+/* deliveries.c */
+
+/* Puts ACTION, an ACTION_DELIVER, off until the next deliveries_run(). */
+void deliveries_add(struct server *self, const struct action *action);
+/* Carries out what was put off and is still wanted, and what follows from that. */
+void deliveries_run(struct server *self, int64_t now_us);
+
 /* carry.c */
+
+/* Sends the query of ACTION, an ACTION_DELIVER, and tells the core what came of it. */
+void carry_deliver(struct server *self, int64_t now_us, const struct action *action);
 
 /* Carries out all actions that the core has decided on. */
 void carry_actions(struct server *self, int64_t now_us);
