@@ -224,7 +224,8 @@ bool attempts_await(const struct dispatch *self, const struct action *deliver)
     const struct lease *lease =
         delivered_lease(self, deliver->id, deliver->attempt, &deliver->peer);
 
-    return lease && !lease->sent;
+    /* Handed out to the same worker again, it has another end, and an action of its own. */
+    return lease && !lease->sent && lease->deadline_us == deliver->deadline_us;
 }
 
 void attempts_delivered(struct dispatch *self, int64_t now_us, const struct event *event)
