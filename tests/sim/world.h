@@ -180,7 +180,7 @@ struct known {
     uint32_t failed, returned;
     int64_t due_us;                              /* back-off */
     int64_t delivered_us, lease_end_us, hard_us; /* of the holder's lease */
-    int64_t given_us; /* when it was last handed out, to be sent */
+    int64_t given_us;                            /* when it was last handed out, to be sent */
     int64_t recorded_due_us, undelivered_us;
 };
 
