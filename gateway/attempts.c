@@ -222,6 +222,15 @@ static struct lease *delivered_lease(const struct dispatch *self, int64_t id, ui
     return lease;
 }
 
+bool attempts_await(const struct dispatch *self, const struct action *deliver)
+{
+    const struct lease *lease =
+        delivered_lease(self, deliver->id, deliver->attempt, &deliver->peer);
+
+    /* Handed out to the same worker again, it has another end, and an action of its own. */
+    return lease && !lease->sent && lease->deadline_us == deliver->deadline_us;
+}
+
 void attempts_delivered(struct dispatch *self, int64_t now_us, const struct event *event)
 {
     struct lease *lease =

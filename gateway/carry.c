@@ -208,7 +208,7 @@ static bool deliver(struct server *self, int64_t now_us, const struct action *ac
     return error == 0;
 }
 
-static void on_deliver(struct server *self, int64_t now_us, const struct action *action)
+void carry_deliver(struct server *self, int64_t now_us, const struct action *action)
 {
     struct event event = {.kind = EVENT_UNDELIVERABLE};
 
@@ -374,7 +374,7 @@ static void carry(struct server *self, int64_t now_us, const struct action *acti
         count_adapter(self, action);
     switch (action->kind) {
     case ACTION_DELIVER:
-        on_deliver(self, now_us, action);
+        deliveries_add(self, action);
         break;
     case ACTION_ANSWER:
         submit_answer(self, now_us, action);

@@ -55,6 +55,8 @@ void attempts_answer(struct dispatch *self, int64_t now_us, const struct event *
 void attempts_partial(struct dispatch *self, int64_t now_us, const struct event *event);
 void attempts_delivered(struct dispatch *self, int64_t now_us, const struct event *event);
 void attempts_undeliverable(struct dispatch *self, int64_t now_us, const struct event *event);
+/* As dispatch_awaits(). */
+bool attempts_await(const struct dispatch *self, const struct action *deliver);
 /* Records FLIGHT's lease, or that its end has moved. */
 void attempts_record(struct dispatch *self, struct flight *flight);
 

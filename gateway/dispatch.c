@@ -448,6 +448,11 @@ const struct action *dispatch_take(struct dispatch *self)
     return actions_take(self->actions);
 }
 
+bool dispatch_awaits(const struct dispatch *self, const struct action *deliver)
+{
+    return attempts_await(self, deliver);
+}
+
 int64_t dispatch_next(const struct dispatch *self)
 {
     return timers_next(&self->timers);

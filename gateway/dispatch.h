@@ -203,7 +203,8 @@ struct event {
 };
 
 enum action_kind {
-    ACTION_DELIVER,    /* load the row, check it, send it to the worker */
+    ACTION_DELIVER,    /* load the row, check it, send it to the worker; may be put off for a while,
+                        * see dispatch_awaits() */
     ACTION_CLAIM,      /* claim the row, and record its lease */
     ACTION_RECORD,     /* record its lease */
     ACTION_ANSWER,     /* commit the answer that came with this event */
@@ -264,6 +265,9 @@ void dispatch_feed(struct dispatch *self, int64_t now_us, const struct event *ev
 /* The next action to carry out, valid until the next call; NULL when there is none. Feeding while
  * actions wait is allowed and appends. */
 const struct action *dispatch_take(struct dispatch *self);
+/* True when DELIVER, an action that was taken earlier, is still to be carried out. If not, its
+ * worker was lost meanwhile, or the query needs it no more. */
+bool dispatch_awaits(const struct dispatch *self, const struct action *deliver);
 /* The rules have changed: from now on SELF goes by RULEBOOK (borrowed). Leases and pauses that run
  * keep their times; what they let out now goes out with the next event (feed EVENT_TICK). */
 void dispatch_rules(struct dispatch *self, const struct rulebook *rulebook);

@@ -7,7 +7,7 @@
  *      arrived is seen before its absence is.
  *
  *  L3. While the committer holds the write lock, what inotify says is its doing: the watch is not
- *      polled then, and the commit's end is the hint.
+ *      polled then (loop_wait.c), and the commit's end is the hint.
  *
  *  L4. Stopping: deliver nothing more, let what is in flight end (up to drain.timeout), commit it,
  *      tell the workers, close. Our own workers (--work) go on until then. */
@@ -16,7 +16,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "adapters/host/clock.h"
@@ -83,7 +82,7 @@ static void take_signals(struct server *self, int64_t now_us)
 {
     struct signalfd_siginfo info;
 
-    while (read(self->signal_fd, &info, sizeof info) == sizeof info) {
+    while (self->came.signal && read(self->signal_fd, &info, sizeof info) == sizeof info) {
         if (info.ssi_signo == SIGHUP) {
             manager_reloading(&self->vitals);
             settings_reload(self, now_us);
@@ -140,64 +139,6 @@ static int64_t next_due(const struct server *self, int64_t now_us)
     return due_us;
 }
 
-/* Arms the timer, whose resolution zmq_poll()'s milliseconds do not have. Returns the poll's
- * time-out. */
-static long arm(struct server *self, int64_t due_us, int64_t now_us)
-{
-    struct itimerspec when = {{0, 0}, {due_us / 1000000, due_us % 1000000 * 1000}};
-
-    if (due_us <= now_us)
-        return 0;
-    if (due_us != self->timer_us) {
-        timerfd_settime(self->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
-        self->timer_us = due_us;
-    }
-    return -1;
-}
-
-static void disarm(struct server *self)
-{
-    uint64_t expirations;
-
-    if (read(self->timer_fd, &expirations, sizeof expirations) == sizeof expirations)
-        self->timer_us = INT64_MAX;
-}
-
-/* Waits for anything to happen. */
-static void wait(struct server *self, int64_t due_us, int64_t now_us)
-{
-    zmq_pollitem_t item[2 * GATE_DOORS + 2 * EVENTS_DOORS + REPS_ITEMS + 7];
-    int items = 0, helpers = -1;
-
-    assert(tail_is_quiet(self->tail)); /* an un-reset statement would pin the WAL */
-    item[items++] = (zmq_pollitem_t){NULL, self->signal_fd, ZMQ_POLLIN, 0};
-    item[items++] = (zmq_pollitem_t){NULL, self->timer_fd, ZMQ_POLLIN, 0};
-    item[items++] = (zmq_pollitem_t){NULL, committer_fd(self->committer), ZMQ_POLLIN, 0};
-    if (!committer_holds(self->committer)) /* L3 */
-        item[items++] = (zmq_pollitem_t){NULL, watch_fd(self->watch), ZMQ_POLLIN, 0};
-    for (size_t i = 0; i < gate_doors(self->gate) && !self->held; i++) {
-        item[items++] = (zmq_pollitem_t){gate_socket(self->gate, i), 0, ZMQ_POLLIN, 0};
-        item[items++] = (zmq_pollitem_t){gate_monitor(self->gate, i), 0, ZMQ_POLLIN, 0};
-    }
-    for (size_t i = 0; i < events_doors(self->events); i++) {
-        item[items++] = (zmq_pollitem_t){events_socket(self->events, i), 0, ZMQ_POLLIN, 0};
-        item[items++] = (zmq_pollitem_t){events_monitor(self->events, i), 0, ZMQ_POLLIN, 0};
-    }
-    if (self->keys) {
-        item[items++] = (zmq_pollitem_t){keys_socket(self->keys), 0, ZMQ_POLLIN, 0};
-        if (keys_hint(self->keys) >= 0)
-            item[items++] = (zmq_pollitem_t){NULL, keys_hint(self->keys), ZMQ_POLLIN, 0};
-    }
-    items += (int)reps_items(self->reps, item + items);
-    if (helpers_fd(self->helpers) >= 0) {
-        helpers = items++;
-        item[helpers] = (zmq_pollitem_t){NULL, helpers_fd(self->helpers), ZMQ_POLLIN, 0};
-    }
-    zmq_poll(item, items, arm(self, due_us, now_us));
-    self->helper_ended = helpers >= 0 && item[helpers].revents != 0;
-    disarm(self);
-}
-
 /* One turn. */
 
 static void take_hints(struct server *self, int64_t now_us, bool committed)
@@ -206,7 +147,7 @@ static void take_hints(struct server *self, int64_t now_us, bool committed)
 
     if (committed)
         wake_hint(&self->wake, now_us); /* L3 */
-    if (!committer_holds(self->committer))
+    if (!committer_holds(self->committer) && (committed || self->came.watch || self->came.time))
         flags = watch_drain(self->watch);
     self->stats.count[STAT_HINTS_LOST] += (flags & WATCH_LOST) != 0;
     if (flags & (WATCH_HINT | WATCH_LOST))
@@ -305,7 +246,7 @@ static void turn(struct server *self)
     bool heard;
 
     tail_let_go(self->tail);
-    wait(self, due_us, now_us);
+    loop_wait(self, due_us, now_us);
     now_us = clock_mono_us();
     if (now_us > latest_us + STOOD_STILL_US)
         self->deaf_until_us = now_us + DEAF_US;
@@ -313,6 +254,7 @@ static void turn(struct server *self)
     if (self->finished)
         return;
     intake_run(self, now_us);
+    deliveries_run(self, now_us);
     keys_run(self->keys, now_us, self->gate, self->events);
     if (self->keys)
         self->stats.count[STAT_REFUSED_KEYS] = keys_refused(self->keys);
@@ -321,17 +263,19 @@ static void turn(struct server *self)
     self->stats.count[STAT_TURNED_AWAY] = descriptors_run(&self->descriptors, now_us);
     if (reps_run(self, now_us) && heard && now_us >= self->deaf_until_us)
         self->heard_until_us = now_us;
+    deliveries_run(self, now_us);
     submit_waiting(self, now_us);
     upkeep_run(self, now_us);
     if (dispatch_next(self->dispatch) <= now_us) {
         tick.tick.heard_until_us = self->heard_until_us;
         carry_event(self, now_us, &tick);
     }
-    if (self->helper_ended || helpers_due(self->helpers) <= now_us)
+    if (self->came.helper || helpers_due(self->helpers) <= now_us)
         helpers_run(self->helpers, now_us);
     replays_run(self, now_us);
     lookups_run(self, now_us);
     requests_run(self, now_us);
+    deliveries_run(self, now_us);
     publish_run(&self->publish, now_us, clock_utc_us());
     tell_troubles(self, now_us);
     log_run(now_us);

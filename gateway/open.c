@@ -434,6 +434,7 @@ void open_close(struct server *server)
     buffer_done(&server->status);
     free(server->closed);
     free(server->waiting);
+    free(server->deliveries.action);
     submit_done(server);
     upkeep_done(server);
     rulebook_done(&server->rulebook);

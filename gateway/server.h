@@ -10,6 +10,7 @@
  *   requests.c requests                    ──▶ jobs, or a built-in service (builtin.h)
  *   replies.c  what was committed          ──▶ frames to clients
  *   carry.c    actions of the core         ──▶ frames, log lines
+ *   deliveries.c  those that send queries  ──▶ the same, together
  *   submit.c   actions of the core         ──▶ jobs for the committer
  *   settle.c   jobs that have ended        ──▶ events for the core, replies, log lines
  *   upkeep.c   time                        ──▶ jobs for the committer
@@ -137,6 +138,10 @@ struct server {
     struct buffer status; /* as it was sent last; empty when something was done since */
     int64_t status_us;    /* when it was made */
     struct answer_in_hand in_hand;
+    struct deliveries {
+        struct action *action; /* to be carried out in this turn, in order */
+        size_t count, room;
+    } deliveries;
     /* submit.c */
     struct action *waiting; /* what waits until its row can be read, in order */
     size_t waiting_count, waiting_room;
@@ -148,6 +153,9 @@ struct server {
     size_t stuck_count;           /*   to work on them once more would only cost */
     uint64_t partial_checkpoints; /* as told last */
     /* loop.c */
+    struct came {
+        bool signal, time, watch, helper; /* what the turn began with: there is something to read */
+    } came;
     int signal_fd, timer_fd;
     int64_t timer_us;      /* what the timer is armed for; INT64_MAX: nothing */
     int64_t told_us;       /* when the log last told of a trouble that lasts */
@@ -158,7 +166,6 @@ struct server {
     int64_t identity_us;    /* when the file's identity is looked at again */
     int64_t deaf_until_us;  /* until then empty doors prove nothing */
     int64_t heard_until_us; /* all frames that had come by then have been read */
-    bool helper_ended;      /* one has, perhaps */
     bool asked_to_stop;     /* by a signal: the next one is the second */
     bool draining;
     int64_t drain_until_us;
@@ -339,7 +346,17 @@ bool ready_feed(struct server *self, int64_t now_us, const struct peer *peer,
                 enum worker_protocol protocol, const struct envelope *envelope, struct span service,
                 struct span options_json);
 
+/* deliveries.c */
+
+/* Puts ACTION, an ACTION_DELIVER, off until the next deliveries_run(). */
+void deliveries_add(struct server *self, const struct action *action);
+/* Carries out what was put off and is still wanted, and what follows from that. */
+void deliveries_run(struct server *self, int64_t now_us);
+
 /* carry.c */
+
+/* Sends the query of ACTION, an ACTION_DELIVER, and tells the core what came of it. */
+void carry_deliver(struct server *self, int64_t now_us, const struct action *action);
 
 /* Carries out all actions that the core has decided on. */
 void carry_actions(struct server *self, int64_t now_us);
@@ -416,6 +433,11 @@ void loop_finish(struct server *self, int exit_code);
 /* Runs until a signal or a fatal failure, drains, and returns the exit code (enum cli_exit).
  * SIGTERM, SIGINT and SIGHUP are blocked and come through SIGNAL_FD. */
 int loop_run(struct server *self);
+
+/* loop_wait.c */
+
+/* Waits until something comes or it is DUE_US, and notes what came. */
+void loop_wait(struct server *self, int64_t due_us, int64_t now_us);
 
 /* status.c */
 

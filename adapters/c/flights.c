@@ -17,7 +17,7 @@ void flights_init(struct flights *self, size_t room)
 {
     self->flight = memory_zero(room, sizeof *self->flight);
     self->room = room;
-    self->count = 0;
+    self->count = self->offered = 0;
 }
 
 void flights_done(struct flights *self)
@@ -25,19 +25,17 @@ void flights_done(struct flights *self)
     for (size_t i = 0; i < self->count; i++)
         flight_free(&self->flight[i]);
     free(self->flight);
-    self->count = 0;
+    self->count = self->offered = 0;
     self->flight = NULL;
     self->room = 0;
 }
 
-/* The stamp in DELIVERY, microseconds since 1970, or 0 when there is none. */
-static int64_t read_deadline(struct span delivery)
+/* The stamp in LITERAL, microseconds since 1970, or 0 when there is none. */
+static int64_t read_deadline(struct span literal)
 {
     char text[STAMP_SIZE];
-    struct span literal;
     int64_t end_us = 0;
-    int size =
-        jtext_find(delivery, "deadline", &literal) ? jtext_copy(literal, text, sizeof text) : -1;
+    int size = literal.size > 0 ? jtext_copy(literal, text, sizeof text) : -1;
     if (size >= 0)
         (void)stamp_parse(span_of(text, (size_t)size), &end_us); /* else it stays 0 */
     return end_us;
@@ -45,20 +43,26 @@ static int64_t read_deadline(struct span delivery)
 
 static void read_delivery(struct flight *flight, int64_t utc_us)
 {
-    struct span delivery, value;
+    struct delivered *it = &flight->delivered;
+    const struct jtext_wanted wanted[] = {
+        {"deadline", &it->deadline}, {"message_id", &it->message_id},
+        {"attempt", &it->attempt},   {"service", &it->service},
+        {"sender", &it->sender},     {"conversation_id", &it->conversation_id},
+    };
+    struct span delivery;
     if (jtext_check(flight->query.text) != JTEXT_OBJECT ||
         !jtext_find(flight->query.text, "delivery", &delivery) ||
         jtext_type(delivery) != JTEXT_OBJECT)
         return;
-    flight->delivery = delivery;
-    flight->deadline_us = read_deadline(delivery);
+    jtext_pick(delivery, wanted, sizeof wanted / sizeof *wanted);
+    flight->deadline_us = read_deadline(it->deadline);
     if (flight->deadline_us > utc_us) {
         int64_t left_us = flight->deadline_us - utc_us;
         flight->over_us = flight->since_us + (left_us < LONGEST_US ? left_us : LONGEST_US);
         flight->judged = false;
     }
-    if (jtext_find(delivery, "message_id", &value) && jtext_type(value) == JTEXT_NUMBER)
-        (void)jtext_integer(value, &flight->id); /* else it stays 0: unknown */
+    if (it->message_id.size > 0 && jtext_type(it->message_id) == JTEXT_NUMBER)
+        (void)jtext_integer(it->message_id, &flight->id); /* else it stays 0: unknown */
 }
 
 struct flight *flights_add(struct flights *self, struct span token, struct span query,
@@ -78,11 +82,14 @@ struct flight *flights_add(struct flights *self, struct span token, struct span 
 
 struct flight *flights_unoffered(const struct flights *self)
 {
-    for (size_t i = 0; i < self->count; i++) {
-        if (!self->flight[i]->offered)
-            return self->flight[i];
-    }
-    return NULL;
+    return self->offered < self->count ? self->flight[self->offered] : NULL;
+}
+
+void flights_offer(struct flights *self, struct flight *unoffered)
+{
+    assert(unoffered == self->flight[self->offered]);
+    unoffered->offered = true;
+    self->offered++;
 }
 
 struct flight *flights_waiting(const struct flights *self, size_t slots)
@@ -92,10 +99,7 @@ struct flight *flights_waiting(const struct flights *self, size_t slots)
 
 size_t flights_offered(const struct flights *self)
 {
-    size_t offered = 0;
-    for (size_t i = 0; i < self->count; i++)
-        offered += self->flight[i]->offered;
-    return offered;
+    return self->offered;
 }
 
 void flights_extend(struct flight *flight)
@@ -154,6 +158,7 @@ void flights_remove(struct flights *self, struct flight *flight)
         at++;
     assert(at < self->count);
     self->count--;
+    self->offered -= flight->offered;
     memmove(&self->flight[at], &self->flight[at + 1], (self->count - at) * sizeof self->flight[at]);
 }
 

@@ -9,23 +9,25 @@
 
 /* On the heap, at one place for all its life. */
 struct flight {
-    struct letter query;  /* as it came, with its token */
-    bool offered;         /* whoever answers has it; else it waits for a free slot */
-    bool waited;          /* it was told that this one waits */
-    bool ended;           /* it has had its answer, error or return */
-    bool told;            /* whoever answers was told that its attempt is over */
-    bool judged;          /* when its attempt ends is for the gateway to say (DISCONNECT) */
-    struct span delivery; /* the query's member, a view of it; size 0: none */
-    int64_t id;           /* delivery.message_id; 0 when the query does not say */
-    int64_t deadline_us;  /* delivery.deadline in microseconds since 1970; 0 when it does not say */
-    int64_t since_us;     /* when it came */
-    int64_t over_us;      /* from then on a DISCONNECT means that the attempt is over; unless it is
-                           * `judged`, the attempt ends then in any case */
+    struct letter query; /* as it came, with its token */
+    bool offered;        /* whoever answers has it; else it waits for a free slot */
+    bool waited;         /* it was told that this one waits */
+    bool ended;          /* it has had its answer, error or return */
+    bool told;           /* whoever answers was told that its attempt is over */
+    bool judged;         /* when its attempt ends is for the gateway to say (DISCONNECT) */
+    struct delivered {   /* members of the query's `delivery`, views of it; size 0: none */
+        struct span deadline, message_id, attempt, service, conversation_id, sender;
+    } delivered;
+    int64_t id;          /* delivery.message_id; 0 when the query does not say */
+    int64_t deadline_us; /* delivery.deadline in microseconds since 1970; 0 when it does not say */
+    int64_t since_us;    /* when it came */
+    int64_t over_us;     /* from then on a DISCONNECT means that the attempt is over; unless it is
+                          * `judged`, the attempt ends then in any case */
 };
 
 struct flights {
-    struct flight **flight;
-    size_t room, count;
+    struct flight **flight; /* first those that are offered, then those that wait */
+    size_t room, count, offered;
 };
 
 void flights_init(struct flights *self, size_t room);
@@ -39,6 +41,8 @@ struct flight *flights_add(struct flights *self, struct span token, struct span 
 /* A PARTIAL was sent for FLIGHT: the gateway may have put its deadline off, and is the judge now.
  */
 void flights_extend(struct flight *flight);
+/* The oldest flight that waits, UNOFFERED, is offered now. */
+void flights_offer(struct flights *self, struct flight *unoffered);
 /* The oldest flight that waits, when fewer than SLOTS are offered; else NULL. */
 struct flight *flights_waiting(const struct flights *self, size_t slots);
 /* The oldest flight that waits, or NULL. */

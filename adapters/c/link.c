@@ -18,6 +18,7 @@ struct link {
     struct dial dial;
     bool wanted;        /* link_join() was called last */
     bool leaving;       /* link_leave() was called and DISCONNECT not yet said */
+    int64_t watched_us; /* when the monitor had nothing to say; not asked again for that instant */
     bool registered;    /* READY was said on this connection, and nothing ended it since */
     int64_t beat_us;    /* registered: when our next heartbeat is due */
     int64_t silence_us; /* registered: when the gateway counts as gone */
@@ -108,6 +109,8 @@ static struct link_news lose(struct link *self, int64_t now_us, enum link_news_k
 static struct link_news watch(struct link *self, int64_t now_us)
 {
     int error = 0;
+    if (now_us == self->watched_us && self->dial.state == DIAL_UP)
+        return news(LINK_NOTHING, NULL);
     enum dial_event event = dial_next(&self->dial, now_us, &error);
     switch (event) {
     case DIAL_LOST:
@@ -123,6 +126,7 @@ static struct link_news watch(struct link *self, int64_t now_us)
     case DIAL_NOTHING:
         break;
     }
+    self->watched_us = now_us;
     return news(LINK_NOTHING, NULL);
 }
 

@@ -9,6 +9,7 @@
 
 #include "adapters/c/bell.h"
 #include "adapters/host/clock.h"
+#include "adapters/zmq/ready.h"
 #include "proto/buffer.h"
 
 struct tailgate_loop {
@@ -109,6 +110,13 @@ static long wait_ms(int64_t due_us, int64_t now_us)
     return due_us == INT64_MAX ? -1 : ms < INT_MAX ? (long)ms : INT_MAX;
 }
 
+/* The quick way, unless there are too many members for it. Returns as zmq_poll(). */
+static int wait_items(zmq_pollitem_t *item, size_t count, long timeout_ms)
+{
+    return count <= READY_ITEMS ? ready_wait(item, count, timeout_ms)
+                                : zmq_poll(item, (int)count, timeout_ms);
+}
+
 /* Collects what to poll and waits. Returns the last seat that was looked at. */
 static const struct loop_seat *wait_for(struct tailgate_loop *self)
 {
@@ -125,7 +133,7 @@ static const struct loop_seat *wait_for(struct tailgate_loop *self)
         items += seat->count;
         last = seat;
     }
-    if (zmq_poll(self->item, (int)items, wait_ms(due_us, clock_mono_us())) < 0) {
+    if (wait_items(self->item, items, wait_ms(due_us, clock_mono_us())) < 0) {
         for (size_t i = 0; i < items; i++)
             self->item[i].revents = 0;
     }

@@ -6,11 +6,12 @@
 #include "proto/buffer.h"
 #include "proto/jtext.h"
 
-static void read_text(struct span delivery, const char *name, char *ret_text, size_t room)
+/* What LITERAL (size 0: none) says, if it is a string; what does not fit is cut. */
+static void read_text(struct span literal, char *ret_text, size_t room)
 {
-    struct span literal;
     struct buffer text;
-    if (!jtext_find(delivery, name, &literal) || jtext_type(literal) != JTEXT_STRING)
+    if (literal.size == 0 || jtext_copy(literal, ret_text, room) >= 0 ||
+        jtext_type(literal) != JTEXT_STRING)
         return;
     buffer_init(&text);
     jtext_decode(&text, literal);
@@ -23,21 +24,22 @@ static void read_text(struct span delivery, const char *name, char *ret_text, si
 struct tailgate_query *query_new(struct tailgate_worker *worker, struct flight *flight)
 {
     struct tailgate_query *self = memory_zero(1, sizeof *self);
-    struct span number, sender;
+    const struct delivered *told = &flight->delivered;
+    struct span principal = {NULL, 0}, name = {NULL, 0};
+    const struct jtext_wanted wanted[] = {{"principal", &principal}, {"name", &name}};
     int64_t attempt = 0;
     self->worker = worker;
     self->flight = flight;
     memcpy(self->token, flight->query.token.data, flight->query.token.size);
-    if (flight->delivery.size == 0)
-        return self;
-    read_text(flight->delivery, "service", self->service, sizeof self->service);
-    read_text(flight->delivery, "conversation_id", self->conversation, sizeof self->conversation);
-    if (jtext_find(flight->delivery, "sender", &sender) && jtext_type(sender) == JTEXT_OBJECT) {
-        read_text(sender, "principal", self->sender, sizeof self->sender);
-        read_text(sender, "name", self->sender_name, sizeof self->sender_name);
+    read_text(told->service, self->service, sizeof self->service);
+    read_text(told->conversation_id, self->conversation, sizeof self->conversation);
+    if (told->sender.size > 0 && jtext_type(told->sender) == JTEXT_OBJECT) {
+        jtext_pick(told->sender, wanted, sizeof wanted / sizeof *wanted);
+        read_text(principal, self->sender, sizeof self->sender);
+        read_text(name, self->sender_name, sizeof self->sender_name);
     }
-    if (jtext_find(flight->delivery, "attempt", &number) && jtext_type(number) == JTEXT_NUMBER &&
-        jtext_integer(number, &attempt) == 0 && attempt > 0 && attempt <= UINT32_MAX)
+    if (told->attempt.size > 0 && jtext_type(told->attempt) == JTEXT_NUMBER &&
+        jtext_integer(told->attempt, &attempt) == 0 && attempt > 0 && attempt <= UINT32_MAX)
         self->attempt = (unsigned)attempt;
     return self;
 }

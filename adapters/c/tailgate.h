@@ -187,6 +187,10 @@ TAILGATE_API void tailgate_worker_join(struct tailgate_worker *self);
 TAILGATE_API void tailgate_worker_leave(struct tailgate_worker *self, const char *reason);
 /* HOLD: gives out no query until it is called with false; those that come are held. */
 TAILGATE_API void tailgate_worker_hold(struct tailgate_worker *self, bool hold);
+/* GATHER: what you answer from now on may wait until it is called with false, and leaves together
+ * then. For a loop of your own in which a turn ends many queries: one waking of the library's
+ * thread is far less work than one for each of them. */
+TAILGATE_API void tailgate_worker_gather(struct tailgate_worker *self, bool gather);
 /* How many answers were not handed to ZeroMQ yet. When it is not 0, one event SENT follows. */
 TAILGATE_API size_t tailgate_worker_unsent(struct tailgate_worker *self);
 /* A clean stop: gives out no more queries (tailgate_worker_receive() returns TAILGATE_CLOSED),

@@ -34,10 +34,17 @@ void worker_announce(struct tailgate_worker *self)
 uint64_t worker_ask(struct tailgate_worker *self)
 {
     self->asked++;
-    if (!self->busy)
-        loop_wake(self->loop);
+    self->unrung |= !self->busy;
     self->busy = true;
+    worker_ring(self);
     return self->asked;
+}
+
+void worker_ring(struct tailgate_worker *self)
+{
+    if (self->unrung && !self->gathering)
+        loop_wake(self->loop);
+    self->unrung &= self->gathering;
 }
 
 void worker_compose_error(struct buffer *ret_body, const char *reason, bool retry)
@@ -216,7 +223,7 @@ static void run(void *member, int64_t now_us)
     struct tailgate_worker *self = member;
     pthread_mutex_lock(&self->lock);
     uint64_t turn = self->asked;
-    self->busy = false;
+    self->busy = self->unrung = false;
     int heard = 0;
     while (heard < TURN && hear(self, now_us))
         heard++;

@@ -16,7 +16,7 @@ static bool take(struct tailgate_worker *self, struct tailgate_event *ret_event)
     struct flight *flight = next_flight(self);
     if (!flight)
         return false;
-    flight->offered = true;
+    flights_offer(&self->flights, flight);
     self->holders++;
     *ret_event = notice_of(TAILGATE_EVENT_QUERY, span_of("", 0));
     ret_event->query = query_new(self, flight);
@@ -121,6 +121,14 @@ void tailgate_worker_hold(struct tailgate_worker *self, bool hold)
     pthread_mutex_unlock(&self->lock);
 }
 
+void tailgate_worker_gather(struct tailgate_worker *self, bool gather)
+{
+    pthread_mutex_lock(&self->lock);
+    self->gathering = gather;
+    worker_ring(self);
+    pthread_mutex_unlock(&self->lock);
+}
+
 size_t tailgate_worker_unsent(struct tailgate_worker *self)
 {
     pthread_mutex_lock(&self->lock);
@@ -151,6 +159,7 @@ int tailgate_worker_stop(struct tailgate_worker *self, int timeout_ms)
     size_t unsent = 0;
     pthread_mutex_lock(&self->lock);
     self->held = self->stopped = true;
+    self->gathering = false;
     worker_announce(self);
     bool on = true;
     while (on && self->link && (flights_offered(&self->flights) > 0 || link_kept(self->link) > 0))

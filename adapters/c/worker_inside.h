@@ -48,6 +48,8 @@ struct tailgate_worker {
     bool stopped;         /* tailgate_worker_stop() */
     bool told_of_sending; /* SENT was asked for */
     bool busy;            /* callers have left word for the thread */
+    bool gathering;       /* tailgate_worker_gather() */
+    bool unrung;          /* busy, and the thread was not woken for that yet */
     uint64_t asked,
         done; /* turns of the thread that were asked for, and the last one that was made */
 };
@@ -68,6 +70,8 @@ void worker_announce(struct tailgate_worker *self);
 /* Under the lock: what callers left is looked at by the thread. Returns the number of the turn in
  * which that will have happened. */
 uint64_t worker_ask(struct tailgate_worker *self);
+/* Under the lock: wakes the thread for what was left, unless more is gathered first. */
+void worker_ring(struct tailgate_worker *self);
 /* Under the lock: sends a final body for the flight's token, and takes the flight out. Returns 0 or
  * 1 as link_final(), and says DROPPED where that failed. */
 int worker_end(struct tailgate_worker *self, struct flight *flight, struct span body);

@@ -412,17 +412,17 @@ void worker_run(struct worker *self, int64_t now_us)
 {
     int turn = 0;
     bool any = true;
-    self->again = false;
+    tailgate_worker_gather(self->gate, true);
     for (; any && turn < TURN; turn++) {
         any = hear_gateway(self, now_us);
         any = hear_program(self, now_us) || any;
     }
-    if (any)
-        self->again = true;
+    self->again = any; /* else all that was begun above was seen to its end */
     end_when_late(self, now_us);
     restart_when_due(self, now_us);
     rest_when_due(self, now_us);
     stop_when_settled(self, now_us);
+    tailgate_worker_gather(self->gate, false);
 }
 
 bool worker_done(const struct worker *self)

@@ -20,6 +20,7 @@ struct door {
     void *socket;                /* the XPUB */
     struct observers *observers; /* its connections */
     bool curve;                  /* its peers are known by their keys */
+    bool still;                  /* nothing was said since */
     int behind;                  /* turns in a row in which not all was read */
     char endpoint[BIND_ENDPOINT_SIZE];
 };
@@ -150,11 +151,20 @@ const char *events_endpoint(const struct events *self, size_t door)
     return self->door[door].endpoint;
 }
 
+void events_still(struct events *self, size_t door, bool still)
+{
+    self->door[door].still = still;
+}
+
 static void drain_door(struct door *door)
 {
     zmq_msg_t frame;
     int left = FRAMES_AT_ONCE;
 
+    if (door->still) {
+        door->behind = 0;
+        return;
+    }
     observers_drain(door->observers);
     observers_turn(door->observers);
     zmq_msg_init(&frame);

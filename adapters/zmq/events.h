@@ -39,6 +39,9 @@ const char *events_endpoint(const struct events *self, size_t door);
  * is bound later, too; of a SUB socket only if it is subscribed to its start by then. Empty: none.
  * Costs nothing while it stays the same. Returns 0 or the last -errno. */
 int events_welcome(struct events *self, struct span frame);
+/* STILL: neither DOOR's socket nor its monitor's has anything to say; events_drain() does not look
+ * there until this is called with false. */
+void events_still(struct events *self, size_t door, bool still);
 /* Takes what observers have said since, and who has come and gone; a bounded number of messages. */
 void events_drain(struct events *self);
 /* Connections of observers that are open. Over inproc there are none. */

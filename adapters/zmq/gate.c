@@ -163,6 +163,11 @@ void *gate_monitor(const struct gate *self, size_t door)
     return links_socket(self->door[door].links);
 }
 
+void gate_still(struct gate *self, size_t door, bool still)
+{
+    links_still(self->door[door].links, still);
+}
+
 bool gate_closed(struct gate *self, size_t door, struct peer *ret_peer)
 {
     return links_closed(self->door[door].links, ret_peer);

@@ -68,6 +68,9 @@ void gate_cut_keys(struct gate *self, curve_allowed_fn *allowed, void *context);
 void gate_free_names(struct gate *self);
 /* A door's second socket to poll: readable when a connection of it may have closed. */
 void *gate_monitor(const struct gate *self, size_t door);
+/* STILL: that socket has nothing to say; it is not looked at again until this is called with false.
+ */
+void gate_still(struct gate *self, size_t door, bool still);
 /* The next peer that was heard at DOOR and whose connection has closed since; false when there is
  * none. */
 bool gate_closed(struct gate *self, size_t door, struct peer *ret_peer);

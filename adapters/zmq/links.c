@@ -18,6 +18,7 @@ struct link {
 struct links {
     void *socket;      /* the ROUTER */
     void *monitor;     /* a PAIR */
+    bool still;        /* the monitor has nothing to say */
     struct link *link; /* by descriptor */
     size_t room;
     struct peer *gone; /* overtaken ones, to be reported */
@@ -52,6 +53,11 @@ void links_destroy(struct links **self)
 void *links_socket(const struct links *self)
 {
     return self->monitor;
+}
+
+void links_still(struct links *self, bool still)
+{
+    self->still = still;
 }
 
 static struct link *link_at(struct links *self, int descriptor)
@@ -185,7 +191,8 @@ bool links_overtaken(struct links *self, const struct peer *peer)
 
 bool links_closed(struct links *self, struct peer *ret_peer)
 {
-    read_monitor(self);
+    if (!self->still)
+        read_monitor(self);
     if (self->gone_count == 0)
         return false;
     *ret_peer = self->gone[--self->gone_count];

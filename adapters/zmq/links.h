@@ -23,6 +23,9 @@ struct links *links_new(void *context, void *socket);
 void links_destroy(struct links **self);
 /* The monitor's socket, to poll (owned by the links). */
 void *links_socket(const struct links *self);
+/* STILL: the monitor has nothing to say, and links_closed() does not look there until this is
+ * called with false. Never still at first. */
+void links_still(struct links *self, bool still);
 /* PEER was heard on DESCRIPTOR. True when it is the first time on this connection. */
 bool links_heard(struct links *self, int descriptor, const struct peer *peer);
 /* The connection at DESCRIPTOR is that of the key with this FINGERPRINT ("": not known). */

@@ -2,6 +2,7 @@
  * done, as gateway/settle.c does. */
 #include "tests/sim/sim.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 
@@ -79,6 +80,26 @@ static void on_deliver(struct sim *self, const struct action *action)
     dispatch_feed(self->dispatch, self->now_us, &event);
 }
 
+/* As gateway/deliveries.c: what is to be delivered is put off, and others come before it. */
+static void put_off(struct sim *self, const struct action *action)
+{
+    if (self->put_offs == 0)
+        run_at(self, self->now_us + below(self, 200), WHAT_DELIVER, self->run, 0, 0);
+    assert(self->put_offs < PUT_OFF_MAX);
+    self->put_off[self->put_offs++] = *action;
+}
+
+void carry_deliveries(struct sim *self)
+{
+    const size_t count = self->put_offs;
+
+    for (size_t i = 0; i < count && !self->broken; i++)
+        if (dispatch_awaits(self->dispatch, &self->put_off[i]))
+            on_deliver(self, &self->put_off[i]);
+    self->put_offs = 0;
+    carry_all(self);
+}
+
 static void send_command(struct sim *self, const struct action *action, enum frame_kind kind)
 {
     const struct frame frame = {.kind = kind};
@@ -146,7 +167,7 @@ static void carry(struct sim *self, const struct action *action)
 {
     switch (action->kind) {
     case ACTION_DELIVER:
-        on_deliver(self, action);
+        put_off(self, action);
         break;
     case ACTION_CLAIM:
         on_claim(self, action);

@@ -186,6 +186,18 @@ static void on_claim(struct sim *self, const struct action *action)
     known->claiming = true;
 }
 
+/* The holder's lease begins now, and keeps its times when the rules change before it is sent. */
+static void set_lease(struct sim *self, struct known *known, int64_t id)
+{
+    const int64_t last_us = known->begun_us;
+
+    known->begun_us = known->given_us = self->now_us;
+    known->hard_us = check_last(self, id);
+    if (known->holder != NOBODY)
+        check_lease_times(self, known, id, 0);
+    known->begun_us = last_us;
+}
+
 static void on_deliver(struct sim *self, const struct action *action)
 {
     int number = network_connection(&action->peer);
@@ -203,6 +215,7 @@ static void on_deliver(struct sim *self, const struct action *action)
         check_broke(self, "D7", action->id, "handed over after its claim, and nothing may be");
     else if (!self->config.claim)
         check_broke(self, "D1", action->id, "handed over twice");
+    set_lease(self, known, action->id);
 }
 
 void check_delivered(struct sim *self, const struct action *action)
@@ -215,11 +228,10 @@ void check_delivered(struct sim *self, const struct action *action)
     }
     known->holder_sent = true;
     known->begun = action->attempt;
-    known->begun_us = known->delivered_us = self->now_us;
-    known->hard_us = check_last(self, action->id);
+    known->begun_us = known->given_us;
+    known->delivered_us = self->now_us;
     known->at_once = self->records_at_once > 0;
     self->records_at_once -= known->at_once;
-    check_lease_times(self, known, action->id, 0);
 }
 
 void check_undelivered(struct sim *self, const struct action *action, enum undeliverable why)

@@ -38,13 +38,15 @@ void check_before_ready(struct sim *self, const struct frame *frame, const struc
     memset(self->expected, 0, sizeof self->expected);
 }
 
-/* That attempt of query ID, or a later one, has lasted as long as one may. */
+/* That attempt of query ID, or a later one, has lasted as long as one may. A lease that runs keeps
+ * its times when the rules change. */
 static bool is_over(struct sim *self, int64_t id, uint32_t attempt)
 {
     const struct known *known = check_known(self, id);
+    bool runs = known->holder != NOBODY && known->holder_sent;
 
     return known->begun > 0 && !known->over && attempt <= known->begun &&
-           self->now_us >= check_last(self, id);
+           self->now_us >= (runs ? known->hard_us : check_last(self, id));
 }
 
 /* That attempt is known to be at an earlier connection of the worker that registers. */

@@ -96,6 +96,7 @@ enum what {
     WHAT_APPLY,
     WHAT_ANNOUNCE,
     WHAT_REFILL,
+    WHAT_DELIVER,
     WHAT_SWEEP,
     WHAT_WITHDRAW,
     WHAT_TROUBLE,

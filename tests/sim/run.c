@@ -48,6 +48,8 @@ static void happen_to_gateway(struct sim *self, const struct item *item)
         store_apply(self);
     else if (item->what == WHAT_REFILL)
         upkeep_refill(self);
+    else if (item->what == WHAT_DELIVER)
+        carry_deliveries(self);
     else if (item->what == WHAT_SWEEP)
         upkeep_sweep(self);
     else if (item->what == WHAT_STOP)
@@ -74,6 +76,7 @@ static void happen(struct sim *self, const struct item *item)
     case WHAT_APPLY:
     case WHAT_ANNOUNCE:
     case WHAT_REFILL:
+    case WHAT_DELIVER:
     case WHAT_SWEEP:
     case WHAT_STOP:
         happen_to_gateway(self, item);

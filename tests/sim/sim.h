@@ -49,25 +49,27 @@ struct sim {
     bool looks_again;   /* rows that the core does not know are fed again */
     unsigned run;       /* of the gateway */
     size_t commit_queue;
-    bool refilling;              /* a step of it is on the agenda */
-    bool draining;               /* it will stop soon */
-    bool paused[SERVICES + 1];   /* by an operator; the last one: all */
-    const struct frame *in_hand; /* the answer being fed */
-    const struct frame *joining; /* the READY being fed */
-    int joining_at;              /*   its connection, */
-    int64_t joining_pid;         /*   its worker's, */
-    char joining_name[16];       /*   and its name */
-    bool expected[HOLDING_MAX];  /* that it takes up its attempt again */
-    bool took;                   /* ANSWER came for it */
-    bool nested;                 /* the core was fed while its actions were carried out */
-    int64_t past_error;          /* the row of an error that must not count, or 0 */
-    int64_t no_retry;            /* the row of an error that says retry: false, or 0 */
-    int64_t returning;           /* the row of a return that must count, or 0 */
-    int64_t heard_of;            /* a held row, whose worker says that it has failed, or 0 */
-    int64_t releasing;           /* the row of a RELEASE, or 0 */
-    int64_t withdrawing;         /* the row of a WITHDRAW, until it was withdrawn, or 0 */
-    bool withdraws;              /*   and it must be */
-    bool ticking;                /* only time has passed */
+    bool refilling;                     /* a step of it is on the agenda */
+    bool draining;                      /* it will stop soon */
+    bool paused[SERVICES + 1];          /* by an operator; the last one: all */
+    const struct frame *in_hand;        /* the answer being fed */
+    const struct frame *joining;        /* the READY being fed */
+    int joining_at;                     /*   its connection, */
+    int64_t joining_pid;                /*   its worker's, */
+    char joining_name[16];              /*   and its name */
+    bool expected[HOLDING_MAX];         /* that it takes up its attempt again */
+    bool took;                          /* ANSWER came for it */
+    struct action put_off[PUT_OFF_MAX]; /* deliveries that are still to be carried out */
+    size_t put_offs;
+    bool nested;         /* the core was fed while its actions were carried out */
+    int64_t past_error;  /* the row of an error that must not count, or 0 */
+    int64_t no_retry;    /* the row of an error that says retry: false, or 0 */
+    int64_t returning;   /* the row of a return that must count, or 0 */
+    int64_t heard_of;    /* a held row, whose worker says that it has failed, or 0 */
+    int64_t releasing;   /* the row of a RELEASE, or 0 */
+    int64_t withdrawing; /* the row of a WITHDRAW, until it was withdrawn, or 0 */
+    bool withdraws;      /*   and it must be */
+    bool ticking;        /* only time has passed */
     struct known known[ROWS_MAX];
     size_t outstanding;      /* as the checker counts */
     int64_t paused_until_us; /* a row could not be read */
@@ -131,6 +133,8 @@ void gate_tick(struct sim *self);
 /* carry.c */
 void carry_feed(struct sim *self, const struct event *event);
 void carry_all(struct sim *self);
+/* What was put off is carried out. */
+void carry_deliveries(struct sim *self);
 /* What the committer has done is fed. */
 void carry_done(struct sim *self, const struct job *job);
 

@@ -46,7 +46,7 @@ void trouble_crash(struct sim *self)
     if (self->peaceful)
         guard_tasks(self);
     dispatch_destroy(&self->dispatch);
-    self->jobs = self->dones = 0;
+    self->jobs = self->dones = self->put_offs = 0;
     self->committing = self->tail_waits = self->refilling = false;
     for (size_t i = 0; i < self->connections; i++) {
         struct connection *lost = &self->connection[i];

@@ -10,6 +10,7 @@
 #define SECOND (1000 * MS)
 
 #define ROWS_MAX 64
+#define PUT_OFF_MAX 512
 #define CONVERSATIONS 6
 #define SERVICES 3 /* and "*", which is number SERVICES */
 #define WORKERS_MAX 8
@@ -179,6 +180,7 @@ struct known {
     uint32_t failed, returned;
     int64_t due_us;                              /* back-off */
     int64_t delivered_us, lease_end_us, hard_us; /* of the holder's lease */
+    int64_t given_us;                            /* when it was last handed out, to be sent */
     int64_t recorded_due_us, undelivered_us;
 };
 
