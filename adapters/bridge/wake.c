@@ -34,7 +34,7 @@ bool wake_due(const struct wake *self, int64_t now_us)
 static void go_on(struct wake *self, int64_t now_us)
 {
     self->next_us = now_us + self->pause_us;
-    self->pause_us *= 2;
+    self->pause_us += self->pause_us / WAKE_GROWTH;
     if (self->pause_us > WAKE_SLOWEST_US)
         self->pause_us = WAKE_SLOWEST_US;
     if (self->next_us > self->until_us)

@@ -1,9 +1,11 @@
 /* When to look whether somebody committed: pure policy, times in microseconds of a monotonic clock.
  *
  * A hint (inotify) comes before the commit it announces is visible, and nothing follows it. So a
- * hint starts a series of checks of the proof (data_version): at once, then after 20 us, doubling
- * to 25 ms, and then every 25 ms for up to 10 s, because an fsync may take that long. Three rules
- * end a series early:
+ * hint starts a series of checks of the proof (data_version): at once, then after 20 us, each pause
+ * a quarter longer than the last up to 25 ms, for up to 10 s, because an fsync may take that long.
+ * So what becomes visible t after its hint is noticed t/4 later at most, with 30 checks in the first
+ * 100 ms. (Doubling would need 12, and may notice it only after as long again.) Three rules end a
+ * series early:
  *
  *  W1. A proof that comes after a check that said no settles every hint before that check: writers
  *      take turns, so whoever gave those hints is the one that has now become visible.
@@ -22,6 +24,7 @@
 #include <stdint.h>
 
 #define WAKE_FIRST_US 20          /* the first re-check after a hint */
+#define WAKE_GROWTH 4             /* each pause is longer than the last by this part of it */
 #define WAKE_SLOWEST_US 25000     /* the longest pause between re-checks */
 #define WAKE_UNPROVEN_US 10000000 /* how long a hint without proof is followed */
 #define WAKE_DOUBT_US 1000000     /* how long a proof that may hide another is followed (W2) */

@@ -77,7 +77,9 @@ static void a_hint_is_followed_by_checks_that_slow_down(void **state)
         wake_checked(&wake, at_us, false);
         assert_true(wake_next(&wake) == at_us + pause_us);
         at_us += pause_us;
-        pause_us = pause_us * 2 > WAKE_SLOWEST_US ? WAKE_SLOWEST_US : pause_us * 2;
+        pause_us += pause_us / WAKE_GROWTH;
+        if (pause_us > WAKE_SLOWEST_US)
+            pause_us = WAKE_SLOWEST_US;
     }
     assert_int_equal(pause_us, WAKE_SLOWEST_US);
     assert_int_equal(wake.rechecks, 40);
@@ -90,7 +92,7 @@ static void a_hint_without_proof_is_followed_for_ten_seconds(void **state)
     (void)state;
     wake_hint(&wake, START_US);
     checks = check_until(&wake, START_US + WAKE_UNPROVEN_US);
-    assert_in_range(checks, 400, 420); /* 11 that double, then one in 25 ms */
+    assert_in_range(checks, 415, 435); /* 32 that slow down, then one in 25 ms */
     assert_false(wake.following);
     assert_int_equal(check_until(&wake, START_US + WAKE_UNPROVEN_US + 10 * WAKE_NET_US), 10);
 }
