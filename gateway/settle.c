@@ -214,10 +214,20 @@ static void note_refused(struct server *self, const struct job *job)
               LOG_STR("say", "the database's own rules refuse what the gateway notes for itself"));
 }
 
+/* The committer's thread could not search all of JOB's texts for secrets. */
+static void note_unsearched(struct server *self, const struct job *job)
+{
+    for (unsigned i = 0; i < job->unsearched; i++)
+        redact_note_failure(self->redact);
+    submit_note_failures(self, job->id, job->worker);
+}
+
 static void settle(struct server *self, int64_t now_us, const struct job *job)
 {
     struct event event = {.kind = EVENT_COMMITTED};
 
+    if (job->unsearched)
+        note_unsearched(self, job);
     switch (job->kind) {
     case JOB_ASK: /* settle_run() */
         break;
