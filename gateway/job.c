@@ -64,6 +64,7 @@ void job_destroy(struct job **self)
     if (!*self)
         return;
     free((*self)->draft);
+    free((*self)->reason);
     buffer_done(&(*self)->text);
     buffer_done(&(*self)->metadata);
     buffer_done(&(*self)->whole);
@@ -75,6 +76,17 @@ void job_destroy(struct job **self)
     free((*self)->parks);
     free(*self);
     *self = NULL;
+}
+
+const char *job_reason(const struct job *self)
+{
+    return self->reason ? self->reason : "";
+}
+
+void job_set_reason(struct job *self, const char *reason)
+{
+    free(self->reason);
+    self->reason = reason[0] ? memory_text(span_str(reason)) : NULL;
 }
 
 void job_list_add(struct job_list *self, struct job *job_take)

@@ -113,8 +113,8 @@ struct job {
     int64_t seen_us, leased_us, answered_us; /* monotonic */
     char worker[LIMIT_WORKER_NAME + 1];
     char service[LIMIT_SERVICE + 1];
-    char reason[LIMIT_REASON + 1]; /* DEAD, FAIL */
-    struct job *next;              /* in a list of jobs */
+    char *reason;     /* DEAD, FAIL, LEASE: owned; NULL: none; job_reason() */
+    struct job *next; /* in a list of jobs */
     char names[];
 };
 
@@ -128,6 +128,10 @@ struct job_list {
 struct job *job_new(enum job_kind kind, int64_t id, struct span conversation_id,
                     struct span from_session, struct span to_session);
 void job_destroy(struct job **self);
+/* "" when there is none. */
+const char *job_reason(const struct job *self);
+/* Copies REASON. */
+void job_set_reason(struct job *self, const char *reason);
 /* What it gives the database to write, about, in bytes. */
 size_t job_bytes(const struct job *self);
 void job_list_add(struct job_list *self, struct job *job_take);

@@ -11,7 +11,7 @@ static void log_committed(const struct job *job, int64_t now_us)
         log_each(LOG_WARN, "dead", LOG_INT("id", job->id),
                  LOG_STR("conversation", job->conversation_id), LOG_STR("service", job->service),
                  LOG_STR("worker", job->worker), LOG_INT("attempts", job->attempt),
-                 LOG_STR("why", job->reason), LOG_US("committed", now_us - job->answered_us),
+                 LOG_STR("why", job_reason(job)), LOG_US("committed", now_us - job->answered_us),
                  LOG_US("total", now_us - job->seen_us));
     else
         log_each(LOG_INFO, "answered", LOG_INT("id", job->id),
@@ -143,7 +143,7 @@ static void on_ended(struct server *self, int64_t now_us, const struct job *job)
         if (job->kind == JOB_ANSWER)
             note_times(self, job, now_us);
         else
-            announce_end(self, now_us, TOPIC_DEAD, job, job->reason);
+            announce_end(self, now_us, TOPIC_DEAD, job, job_reason(job));
         return;
     }
     self->stats.count[end[job->outcome].counter]++;
@@ -185,7 +185,7 @@ static void settle_record(struct server *self, int64_t now_us, const struct job 
                   LOG_STR("say", "the database's own rules refuse to record its state"));
     }
     event.recorded.id = job->id;
-    if (job->kind == JOB_FAIL && job->reason[0] && ours)
+    if (job->kind == JOB_FAIL && job_reason(job)[0] && ours)
         announce_failed(self, now_us, job);
     if (job->kind == JOB_LEASE && job->claim) {
         event.kind = EVENT_CLAIMED;

@@ -27,7 +27,7 @@ static struct job *new_job(struct server *self, enum job_kind kind, int64_t now_
     job->answered_us = now_us;
     memcpy(job->worker, action->worker, sizeof job->worker);
     memcpy(job->service, action->service, sizeof job->service);
-    memcpy(job->reason, action->reason, sizeof job->reason);
+    job_set_reason(job, action->reason);
     return job;
 }
 
@@ -280,8 +280,9 @@ static void submit_dead(struct server *self, int64_t now_us, const struct action
     facts.redactor = &self->redactor;
     buffer_init(&failed);
     facts.failed = failed_put(self, job, &failed);
-    job->redacted = dead_compose(span_str(job->reason), &facts, &job->text, &job->metadata) > 0 ||
-                    redact_shows(span_str(job->reason)); /* door.c has, before it was cut */
+    job->redacted =
+        dead_compose(span_str(job_reason(job)), &facts, &job->text, &job->metadata) > 0 ||
+        redact_shows(span_str(job_reason(job))); /* door.c has, before it was cut */
     buffer_done(&failed);
     submit_note_failures(self, job->id, job->worker);
     committer_submit(self->committer, job);
@@ -309,7 +310,7 @@ static void submit_record(struct server *self, int64_t now_us, const struct acti
     job->leased_at_utc_us = action->leased_us + ahead_us;
     job->due_at_utc_us = action->due_us ? action->due_us + ahead_us : 0;
     if (action->kind == ACTION_RETURNED)
-        job->reason[0] = '\0';
+        job_set_reason(job, "");
     self->stats.count[fails ? STAT_FAILURES_RECORDED : STAT_LEASES_RECORDED]++;
     committer_submit(self->committer, job);
 }
