@@ -63,7 +63,7 @@ void announce_failed(struct server *self, int64_t now_us, const struct job *job)
                                       .conversation_id = span_str(job->conversation_id),
                                       .service = job->service,
                                       .worker = job->worker,
-                                      .why = job->reason,
+                                      .why = job_reason(job),
                                       .attempt = job->attempt,
                                       .failed = job->failed,
                                       .pause_us = pause_us > 0 ? pause_us : 0};

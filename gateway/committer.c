@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "adapters/host/clock.h"
+#include "gateway/job_compose.h"
 
 /* Of text in one transaction, so that no group holds the lock for long. */
 #define GROUP_BYTES (4u << 20)
@@ -122,7 +123,7 @@ static void report(struct committer *self, struct job_list *group)
     set_state(self, COMMITTER_OK, "");
     pthread_mutex_lock(&self->mutex);
     job_list_move(&self->done, group);
-    self->in_hand = 0;
+    self->in_hand = self->taken.count;
     pthread_mutex_unlock(&self->mutex);
     committer_ring(self);
     committer_reach(self, POINT_AFTER_REPORT);
@@ -172,40 +173,60 @@ static void wait_for_work(struct committer *self)
     self->waits = false;
 }
 
+/* Adds to GROUP what the thread has taken over, up to MOST jobs, and makes their reply rows. */
+static void fill_group(struct committer *self, size_t most, size_t *bytes, struct job_list *group)
+{
+    while (self->taken.count > 0 && group->count < most && *bytes < GROUP_BYTES) {
+        struct job *job = job_list_take(&self->taken);
+        job_compose(job, self->config.redact);
+        *bytes += job_bytes(job);
+        job_list_add(group, job);
+    }
+}
+
+/* Takes over what waits; GROUP is what the thread has in hand. The caller has the mutex. */
+static void take_over(struct committer *self, const struct job_list *group)
+{
+    job_list_move(&self->taken, &self->todo);
+    self->in_hand = group->count + self->taken.count;
+}
+
 /* Waits for jobs and takes a group of them; an empty one when something else came first. False: the
- * thread is to end. */
+ * thread is to end. What has come is made ready while the lock is left alone (C2). */
 static bool take_group(struct committer *self, struct job_list *ret_group)
 {
     const struct timespec free_at = {self->free_at_us / 1000000, self->free_at_us % 1000000 * 1000};
     size_t most = self->alone_left ? 1 : pace_group(&self->pace, self->config.group);
     size_t bytes = 0;
-    bool go_on;
+    bool abandon, stop;
 
     pthread_mutex_lock(&self->mutex);
-    wait_for_work(self);
+    if (self->taken.count == 0)
+        wait_for_work(self);
+    take_over(self, ret_group);
+    pthread_mutex_unlock(&self->mutex);
+    fill_group(self, most, &bytes, ret_group);
+    pthread_mutex_lock(&self->mutex);
     while (!self->abandon && clock_mono_us() < self->free_at_us) /* meanwhile the group grows */
         pthread_cond_timedwait(&self->changed, &self->mutex, &free_at);
-    while (!self->abandon && self->todo.count > 0 && ret_group->count < most &&
-           bytes < GROUP_BYTES) {
-        struct job *job = job_list_take(&self->todo);
-        bytes += job_bytes(job);
-        job_list_add(ret_group, job);
-    }
-    self->in_hand = ret_group->count;
-    go_on = ret_group->count > 0 || (!self->abandon && !self->stop);
+    take_over(self, ret_group);
+    abandon = self->abandon;
+    stop = self->stop;
     pthread_mutex_unlock(&self->mutex);
-    return go_on;
+    if (abandon)
+        return false;
+    fill_group(self, most, &bytes, ret_group);
+    return ret_group->count > 0 || !stop;
 }
 
 /* Puts a group that one of its rows spoiled back in front, to be committed one by one (C4). */
 static void take_apart(struct committer *self, struct job_list *group)
 {
     self->alone_left = group->count;
+    job_list_move(group, &self->taken);
+    self->taken = *group;
     pthread_mutex_lock(&self->mutex);
     self->measures.split++;
-    job_list_move(group, &self->todo);
-    self->todo = *group;
-    self->in_hand = 0;
     pthread_mutex_unlock(&self->mutex);
     *group = (struct job_list){NULL, NULL, 0};
 }
@@ -230,6 +251,7 @@ static void *run(void *context)
             take_apart(self, &group);
     }
     job_list_clear(&group);
+    job_list_clear(&self->taken);
     return NULL;
 }
 

@@ -43,9 +43,13 @@ enum committer_point {
 /* Called on the committer's own thread. */
 typedef void committer_point_fn(void *context, enum committer_point point);
 
+struct redact;
 struct committer_config {
-    unsigned duty;             /* percent of the time that the write lock may be held, 1 to 100 */
-    size_t group;              /* jobs in one transaction at most */
+    unsigned duty; /* percent of the time that the write lock may be held, 1 to 100 */
+    size_t group;  /* jobs in one transaction at most */
+    /* Takes secrets out of the replies that the thread makes of drafts; used by it alone until
+     * committer_destroy() (borrowed). NULL: no job has a draft. */
+    struct redact *redact;
     committer_point_fn *point; /* NULL: none */
     void *point_context;
 };

@@ -24,11 +24,12 @@ struct committer {
     bool abandon; /* end now */
     struct committer_view view;
     struct committer_measures measures;
-    size_t in_hand; /* jobs of the group being committed */
+    size_t in_hand; /* jobs that the thread has: taken, and the group being committed */
     /* the thread's own */
-    int64_t free_at_us;   /* C2: no lock before */
-    size_t alone_left;    /* C4: jobs to commit one by one, after one spoiled its group */
-    int checkpoint_error; /* that nothing may be written after (C3) */
+    struct job_list taken; /* not in a group yet */
+    int64_t free_at_us;    /* C2: no lock before */
+    size_t alone_left;     /* C4: jobs to commit one by one, after one spoiled its group */
+    int checkpoint_error;  /* that nothing may be written after (C3) */
     struct checkpoints checkpoints;
     struct pace pace;
     char words[sizeof((struct committer_view *)0)->explanation]; /* SQLite's for a failure */

@@ -39,7 +39,7 @@ static void put_last(const struct job *job, struct buffer *items)
     buffer_text(items, items->size > 1 ? ",{" : "{");
     jtext_member_integer(items, "attempt", job->attempt);
     jtext_member(items, "worker", span_str(job->worker));
-    jtext_member(items, "reason", utf8_cut(span_str(job->reason), HISTORY_REASON));
+    jtext_member(items, "reason", utf8_cut(span_str(job_reason(job)), HISTORY_REASON));
     jtext_member(items, "at", span_str(now));
     buffer_text(items, "}]");
 }

@@ -1,17 +1,31 @@
 #include "gateway/job.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+/* Copies NAME to *FREE, which is zeros, and leaves its end there. */
+static char *put_name(struct span name, char **free)
+{
+    char *data = *free;
+
+    if (name.size)
+        memcpy(data, name.data, name.size);
+    *free += name.size + 1;
+    return data;
+}
 
 struct job *job_new(enum job_kind kind, int64_t id, struct span conversation_id,
                     struct span from_session, struct span to_session)
 {
-    struct job *self = memory_zero(1, sizeof *self);
+    struct job *self = memory_zero(1, sizeof *self + conversation_id.size + from_session.size +
+                                          to_session.size + 3);
+    char *name = self->names;
 
     self->kind = kind;
     self->id = id;
-    self->conversation_id = memory_text(conversation_id);
-    self->from_session = memory_text(from_session);
-    self->to_session = memory_text(to_session);
+    self->conversation_id = put_name(conversation_id, &name);
+    self->from_session = put_name(from_session, &name);
+    self->to_session = put_name(to_session, &name);
     buffer_init(&self->text);
     buffer_init(&self->metadata);
     buffer_init(&self->whole);
@@ -49,9 +63,8 @@ void job_destroy(struct job **self)
 {
     if (!*self)
         return;
-    free((*self)->conversation_id);
-    free((*self)->from_session);
-    free((*self)->to_session);
+    free((*self)->draft);
+    free((*self)->reason);
     buffer_done(&(*self)->text);
     buffer_done(&(*self)->metadata);
     buffer_done(&(*self)->whole);
@@ -63,6 +76,17 @@ void job_destroy(struct job **self)
     free((*self)->parks);
     free(*self);
     *self = NULL;
+}
+
+const char *job_reason(const struct job *self)
+{
+    return self->reason ? self->reason : "";
+}
+
+void job_set_reason(struct job *self, const char *reason)
+{
+    free(self->reason);
+    self->reason = reason[0] ? memory_text(span_str(reason)) : NULL;
 }
 
 void job_list_add(struct job_list *self, struct job *job_take)

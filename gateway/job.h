@@ -72,12 +72,16 @@ struct call_job {
     bool dropped;
 };
 
+struct reply_draft; /* job_compose.h */
+
 struct job {
     enum job_kind kind;
     int64_t id;            /* message id of the query; MARK: the mark; ASK: set by the committer */
-    char *conversation_id; /* owned, as are the sessions and the texts */
+    char *conversation_id; /* in `names`, as are the sessions; the texts are owned, too */
     char *from_session;    /* the one that answers: the served one */
     char *to_session;      /* the one that asked */
+    struct reply_draft
+        *draft; /* ANSWER: text, metadata and whole are yet to be made of it; owned */
     struct buffer text, metadata; /* of the reply row; GONE: the answer; NOTE: the word */
     struct buffer kept;           /* what is kept of the answer where it cannot be committed */
     struct buffer blob;           /* the packed frames that stand beside the reply row */
@@ -93,6 +97,7 @@ struct job {
     int error;    /* BRIDGE_OK, or why it could never be committed (BRIDGE_REFUSED) */
     bool settles; /* the core waits for its end */
     bool redacted, claimed, recorded, parked, present; /* as in struct store_reply */
+    unsigned unsearched; /* texts that could not be searched for secrets: job_compose() */
     /* LEASE, FAIL */
     bool claim;
     int64_t pid, leased_at_utc_us, due_at_utc_us;
@@ -108,8 +113,9 @@ struct job {
     int64_t seen_us, leased_us, answered_us; /* monotonic */
     char worker[LIMIT_WORKER_NAME + 1];
     char service[LIMIT_SERVICE + 1];
-    char reason[LIMIT_REASON + 1]; /* DEAD, FAIL */
-    struct job *next;              /* in a list of jobs */
+    char *reason;     /* DEAD, FAIL, LEASE: owned; NULL: none; job_reason() */
+    struct job *next; /* in a list of jobs */
+    char names[];
 };
 
 /* A first in, first out list of jobs. */
@@ -122,6 +128,10 @@ struct job_list {
 struct job *job_new(enum job_kind kind, int64_t id, struct span conversation_id,
                     struct span from_session, struct span to_session);
 void job_destroy(struct job **self);
+/* "" when there is none. */
+const char *job_reason(const struct job *self);
+/* Copies REASON. */
+void job_set_reason(struct job *self, const char *reason);
 /* What it gives the database to write, about, in bytes. */
 size_t job_bytes(const struct job *self);
 void job_list_add(struct job_list *self, struct job *job_take);

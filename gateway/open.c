@@ -304,11 +304,23 @@ void open_clean_end(struct server *server)
     note(server, NOTE_RUNNING, "");
 }
 
+/* One for each thread. */
+static int open_redact(struct server *server)
+{
+    server->redact = redact_new(true);
+    server->reply_redact = redact_new(true);
+    if (!server->redact || !server->reply_redact)
+        return cli_fail("serve", CLI_FAILED, "cannot start PCRE2: it was built without Unicode");
+    server->redactor = redact_rewriter(server->redact);
+    return -1;
+}
+
 static int start_committer(struct server *server)
 {
     const struct committer_config config = {
         .duty = (unsigned)server->config.commit_duty,
         .group = (size_t)server->config.commit_group,
+        .redact = server->reply_redact,
         .point = open_committer_point,
     };
 
@@ -383,14 +395,10 @@ int open_all(struct server *server, const struct serve_options *options, int loc
     if ((code = open_store(server, skip)) >= 0 || (code = bind_gates(server, options)) >= 0 ||
         (code = bind_events(server, options)) >= 0 || (code = dial_reps(server, options)) >= 0 ||
         (code = serve_work_open(server, options)) >= 0 ||
-        (code = serve_http_open(server, options)) >= 0 || (code = start_committer(server)) >= 0 ||
-        (code = check_identity(server)) >= 0)
+        (code = serve_http_open(server, options)) >= 0 || (code = open_redact(server)) >= 0 ||
+        (code = start_committer(server)) >= 0 || (code = check_identity(server)) >= 0)
         return code;
     config_rulebook(&server->config, &server->rulebook);
-    server->redact = redact_new(true);
-    if (!server->redact)
-        return cli_fail("serve", CLI_FAILED, "cannot start PCRE2: it was built without Unicode");
-    server->redactor = redact_rewriter(server->redact);
     frameset_init(&server->set);
     randombytes_buf(&seed, sizeof seed);
     table_init(&server->ending, seed);
@@ -426,6 +434,7 @@ void open_close(struct server *server)
     clients_destroy(&server->clients);
     helpers_destroy(&server->helpers);
     redact_destroy(&server->redact);
+    redact_destroy(&server->reply_redact);
     tail_close(&server->tail);
     store_close(&server->store);
     watch_destroy(&server->watch);

@@ -114,7 +114,8 @@ struct server {
     size_t delivered_count;
     int64_t delivered_us; /* when that is due */
     struct redact *redact;
-    struct rewriter redactor; /* REDACT, as proto/message.h wants it */
+    struct rewriter redactor;    /* REDACT, as proto/message.h wants it */
+    struct redact *reply_redact; /* the committer's, while there is one */
     struct stats stats;
     uint64_t messages[MESSAGE_KINDS]; /* unread rows for the served session, by kind */
     /* intake.c */

@@ -11,7 +11,7 @@ static void log_committed(const struct job *job, int64_t now_us)
         log_each(LOG_WARN, "dead", LOG_INT("id", job->id),
                  LOG_STR("conversation", job->conversation_id), LOG_STR("service", job->service),
                  LOG_STR("worker", job->worker), LOG_INT("attempts", job->attempt),
-                 LOG_STR("why", job->reason), LOG_US("committed", now_us - job->answered_us),
+                 LOG_STR("why", job_reason(job)), LOG_US("committed", now_us - job->answered_us),
                  LOG_US("total", now_us - job->seen_us));
     else
         log_each(LOG_INFO, "answered", LOG_INT("id", job->id),
@@ -143,7 +143,7 @@ static void on_ended(struct server *self, int64_t now_us, const struct job *job)
         if (job->kind == JOB_ANSWER)
             note_times(self, job, now_us);
         else
-            announce_end(self, now_us, TOPIC_DEAD, job, job->reason);
+            announce_end(self, now_us, TOPIC_DEAD, job, job_reason(job));
         return;
     }
     self->stats.count[end[job->outcome].counter]++;
@@ -185,7 +185,7 @@ static void settle_record(struct server *self, int64_t now_us, const struct job 
                   LOG_STR("say", "the database's own rules refuse to record its state"));
     }
     event.recorded.id = job->id;
-    if (job->kind == JOB_FAIL && job->reason[0] && ours)
+    if (job->kind == JOB_FAIL && job_reason(job)[0] && ours)
         announce_failed(self, now_us, job);
     if (job->kind == JOB_LEASE && job->claim) {
         event.kind = EVENT_CLAIMED;
@@ -214,10 +214,20 @@ static void note_refused(struct server *self, const struct job *job)
               LOG_STR("say", "the database's own rules refuse what the gateway notes for itself"));
 }
 
+/* The committer's thread could not search all of JOB's texts for secrets. */
+static void note_unsearched(struct server *self, const struct job *job)
+{
+    for (unsigned i = 0; i < job->unsearched; i++)
+        redact_note_failure(self->redact);
+    submit_note_failures(self, job->id, job->worker);
+}
+
 static void settle(struct server *self, int64_t now_us, const struct job *job)
 {
     struct event event = {.kind = EVENT_COMMITTED};
 
+    if (job->unsearched)
+        note_unsearched(self, job);
     switch (job->kind) {
     case JOB_ASK: /* settle_run() */
         break;

@@ -4,6 +4,7 @@
 #include "adapters/bridge/records.h"
 #include "adapters/host/clock.h"
 #include "gateway/failed.h"
+#include "gateway/job_compose.h"
 #include "gateway/log.h"
 #include "gateway/server.h"
 #include "proto/body.h"
@@ -26,23 +27,8 @@ static struct job *new_job(struct server *self, enum job_kind kind, int64_t now_
     job->answered_us = now_us;
     memcpy(job->worker, action->worker, sizeof job->worker);
     memcpy(job->service, action->service, sizeof job->service);
-    memcpy(job->reason, action->reason, sizeof job->reason);
+    job_set_reason(job, action->reason);
     return job;
-}
-
-static struct reply_facts facts_of(const struct job *job, const struct message *query)
-{
-    const struct reply_facts facts = {
-        .message_id = job->id,
-        .query = query,
-        .service = span_str(job->service),
-        .worker = span_str(job->worker),
-        .attempt = job->attempt,
-        .took_us = job->answered_us - job->seen_us,
-        .principal = span_str(job->sender.principal),
-        .name = span_str(job->sender.name),
-    };
-    return facts;
 }
 
 void submit_note_failures(struct server *self, int64_t id, const char *worker)
@@ -91,7 +77,7 @@ void submit_answer(struct server *self, int64_t now_us, const struct action *act
             memcpy(job->worker, hand->via->worker, sizeof job->worker);
         via_through(hand->via, &through);
     }
-    facts = facts_of(job, &hand->query);
+    facts = job_facts(job, &hand->query);
     facts.redactor = &self->redactor;
     facts.through = buffer_span(&through);
     buffer_init(&failed);
@@ -99,8 +85,7 @@ void submit_answer(struct server *self, int64_t now_us, const struct action *act
     if (hand->raw)
         compose_raw(hand, &facts, job);
     else
-        job->redacted =
-            answer_compose(hand->answer, &facts, &job->text, &job->metadata, &job->whole) > 0;
+        job_draft(job, hand->answer, &facts);
     submit_note_failures(self, job->id, job->worker);
     committer_submit(self->committer, job);
     buffer_done(&failed);
@@ -291,12 +276,13 @@ static void submit_dead(struct server *self, int64_t now_us, const struct action
     message_read(&row->columns, &query);
     job->ticket = query.ticket;
     job->asked = query.request;
-    facts = facts_of(job, &query);
+    facts = job_facts(job, &query);
     facts.redactor = &self->redactor;
     buffer_init(&failed);
     facts.failed = failed_put(self, job, &failed);
-    job->redacted = dead_compose(span_str(job->reason), &facts, &job->text, &job->metadata) > 0 ||
-                    redact_shows(span_str(job->reason)); /* door.c has, before it was cut */
+    job->redacted =
+        dead_compose(span_str(job_reason(job)), &facts, &job->text, &job->metadata) > 0 ||
+        redact_shows(span_str(job_reason(job))); /* door.c has, before it was cut */
     buffer_done(&failed);
     submit_note_failures(self, job->id, job->worker);
     committer_submit(self->committer, job);
@@ -324,7 +310,7 @@ static void submit_record(struct server *self, int64_t now_us, const struct acti
     job->leased_at_utc_us = action->leased_us + ahead_us;
     job->due_at_utc_us = action->due_us ? action->due_us + ahead_us : 0;
     if (action->kind == ACTION_RETURNED)
-        job->reason[0] = '\0';
+        job_set_reason(job, "");
     self->stats.count[fails ? STAT_FAILURES_RECORDED : STAT_LEASES_RECORDED]++;
     committer_submit(self->committer, job);
 }

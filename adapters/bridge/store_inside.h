@@ -106,8 +106,10 @@ extern const struct store_sql store_sql_of_reply[], store_sql_of_delivery[], sto
     store_sql_of_retire_asked[];
 
 /* Sessions whose presence this process has told lately, by a hash of their names; a forgotten one
- * costs a statement. */
-#define STORE_TOLD 256
+ * costs a statement. Each has its place in one set, so that a thousand conversations in turn hardly
+ * drive each other out. */
+#define STORE_TOLD_SETS 1024
+#define STORE_TOLD_SET 4
 struct store_told {
     uint64_t key; /* 0: none */
     int64_t at_us;
@@ -121,7 +123,7 @@ struct store {
     int64_t now_us;               /* of the group, UTC */
     char stamp[STAMP_SIZE];       /* the same */
     atomic_bool can_present;      /* other threads may ask for it */
-    struct store_told told[STORE_TOLD];
+    struct store_told told[STORE_TOLD_SETS][STORE_TOLD_SET];
     int64_t reply_id; /* the last row that store_reply() made */
     int64_t version;  /* what others' commits change; 0: not looked at yet */
     bool others_wrote;

@@ -53,11 +53,25 @@ static uint64_t key_of(struct span conversation_id, struct span session)
     return key | 1;
 }
 
+/* Where KEY stands, or is to stand. */
+static struct store_told *find_told(struct store *self, uint64_t key)
+{
+    struct store_told *set = self->told[(key >> 32) % STORE_TOLD_SETS];
+    struct store_told *oldest = set;
+    for (size_t i = 0; i < STORE_TOLD_SET; i++) {
+        if (set[i].key == key)
+            return &set[i];
+        if (set[i].at_us < oldest->at_us)
+            oldest = &set[i];
+    }
+    return oldest;
+}
+
 /* True when it was told less than TOLD_S ago; else notes that it is told now. */
 static bool was_told(struct store *self, struct span conversation_id, struct span session)
 {
     uint64_t key = key_of(conversation_id, session);
-    struct store_told *told = &self->told[(key >> 32) % STORE_TOLD];
+    struct store_told *told = find_told(self, key);
     int64_t age_us = self->now_us - told->at_us;
     if (told->key == key && age_us >= 0 && age_us < TOLD_S * 1000000LL)
         return true;

@@ -112,7 +112,7 @@ static void a_query_goes_through_its_life_job_by_job(void **state)
     assert_int_equal(store_number("SELECT count(*) FROM session_status"), 1);
     job = job_of(JOB_FAIL, 1);
     job->failed = 1;
-    snprintf(job->reason, sizeof job->reason, "slow");
+    job_set_reason(job, "slow");
     expect_done(job, STORE_COMMITTED);
     store_expect_text("SELECT state || claimed || failed || reason FROM tailgate_delivery",
                       "waiting11slow");
@@ -125,7 +125,7 @@ static void a_query_goes_through_its_life_job_by_job(void **state)
     store_expect_text("SELECT why || answer FROM tailgate_answer", "cutan answer that was longer");
     job = answer_of(JOB_DEAD, 2);
     job->failed = 1;
-    snprintf(job->reason, sizeof job->reason, "never");
+    job_set_reason(job, "never");
     expect_done(job, STORE_COMMITTED);
     store_expect_text("SELECT message_id || state || reason FROM tailgate_delivery", "2deadnever");
 }

@@ -87,7 +87,7 @@ static void each_session_has_a_presence_of_its_own(void **state)
 {
     (void)state;
     char name[16];
-    file_run(&store_fixture.place, /* more than are remembered */
+    file_run(&store_fixture.place,
              "WITH RECURSIVE n(i) AS (VALUES(0) UNION ALL SELECT i + 1 FROM n WHERE i < 599)"
              " INSERT INTO conversations SELECT 'conv_' || i, '', '', '', '', '', '' FROM n");
     for (int round = 0; round < 2; round++) {
@@ -113,6 +113,30 @@ static void presence_that_was_told_costs_a_reply_no_statement(void **state)
     reply.message_id = 2;
     assert_int_equal(store_commit_reply(&reply), STORE_COMMITTED);
     assert_int_equal(store_number(ROWS), 0); /* nobody looked */
+}
+
+static void a_thousand_conversations_in_turn_are_remembered(void **state)
+{
+    (void)state;
+    file_run(&store_fixture.place, /* ids as scattered as the bridge's are */
+             "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n WHERE i < 1000)"
+             " INSERT INTO conversations SELECT printf('conv_%016x', i * 2654435761 * 1000003),"
+             " 'x', 'y', 'x', 'y', '', '2099-01-01' FROM n");
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(store_begin(store_fixture.store, STORE_TIME), BRIDGE_OK);
+        for (long long i = 1; i <= 1000; i++) {
+            char id[40];
+            snprintf(id, sizeof id, "conv_%016llx", i * 2654435761 * 1000003);
+            assert_int_equal(store_present(store_fixture.store, span_str(id), span_str("b")),
+                             BRIDGE_OK);
+        }
+        assert_int_equal(store_commit(store_fixture.store), BRIDGE_OK);
+        if (round == 0) {
+            assert_int_equal(store_number(ROWS), 1000);
+            file_run(&store_fixture.place, "DELETE FROM session_status");
+        }
+    }
+    assert_in_range(store_number(ROWS), 0, 50); /* what was forgotten is told again */
 }
 
 static void a_conversation_that_is_gone_has_no_presence(void **state)
@@ -216,6 +240,7 @@ int main(void)
         TEST(presence_that_was_rolled_back_is_told_again),
         TEST(each_session_has_a_presence_of_its_own),
         TEST(presence_that_was_told_costs_a_reply_no_statement),
+        TEST(a_thousand_conversations_in_turn_are_remembered),
         TEST(a_conversation_that_is_gone_has_no_presence),
         TEST(a_reply_and_a_lease_tell_presence_when_they_are_to),
         TEST(every_leased_query_keeps_its_session_present),
