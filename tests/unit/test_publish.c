@@ -104,8 +104,10 @@ static char frame[200000];
 
 static size_t next_frame(void)
 {
-    int size = zmq_recv(observer, frame, sizeof frame - 1, 0);
+    int size;
 
+    publish_flush(&publish);
+    size = zmq_recv(observer, frame, sizeof frame - 1, 0);
     assert_true(size >= 0);
     frame[size] = '\0';
     return (size_t)size;
