@@ -348,7 +348,7 @@ static void on_partial(struct server *self, int64_t now_us, const struct action 
     struct span text;
     bool asked = clients_know(self->clients, action->id);
 
-    assert(hand->loaded && hand->row.id == action->id);
+    assert(hand->row.id == action->id);
     self->stats.count[STAT_PARTIALS]++;
     if (asked && hand->raw)
         forward(self, action, hand->frame, hand->count);

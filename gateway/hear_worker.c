@@ -71,12 +71,48 @@ static void take_in_hand(struct server *self, const struct saying *saying, struc
     hand->frame = saying->frame;
     hand->count = saying->count;
     hand->via = saying->via;
-    hand->raw = saying->raw && hand->query.request && hand->query.majordomo;
+    hand->raw = saying->raw && hand->own_frames;
     hand->answer = saying->answer ? saying->answer : read;
-    if (hand->raw)
+    if (hand->raw || saying->partial)
         *read = (struct answer){.kind = ANSWER_TEXT, .body = saying->frame[0]};
     else if (!saying->answer)
         answer_read(body_text(saying->frame, saying->count, storage), read);
+}
+
+/* Loads row ID, which SAYING is about, and fills in *RET_ROW, which borrows from it. A part's row
+ * that is known (parts.h) is not loaded. Returns false when it cannot be read just now. */
+static bool find_row(struct server *self, int64_t now_us, int64_t id, const struct saying *saying,
+                     struct answered_row *ret_row)
+{
+    struct answer_in_hand *hand = &self->in_hand;
+    const struct part_row *known = saying->partial ? parts_find(&self->parts, now_us, id) : NULL;
+    int error = known ? BRIDGE_OK : tail_load_known(self->tail, id, &hand->row);
+
+    memset(&hand->query, 0, sizeof hand->query);
+    if (!intake_could_read(self, error))
+        return false;
+    ret_row->found = error == BRIDGE_OK;
+    if (!ret_row->found)
+        return true;
+    if (known) {
+        hand->row = (struct tail_row){
+            .id = id, .conversation_id = span_of(known->conversation_id, known->size)};
+        hand->own_frames = known->raw;
+        ret_row->digest = known->digest;
+        ret_row->conversation_id = hand->row.conversation_id;
+        return true;
+    }
+    hand->loaded = true;
+    message_read(&hand->row.columns, &hand->query);
+    hand->own_frames = hand->query.request && hand->query.majordomo;
+    ret_row->read = hand->row.read;
+    token_digest(hand->row.conversation_id, hand->row.columns.text, &ret_row->digest);
+    ret_row->service = intake_service(&hand->row, &hand->query);
+    ret_row->conversation_id = hand->row.conversation_id;
+    if (saying->partial)
+        parts_keep(&self->parts, now_us, id, hand->row.conversation_id, &ret_row->digest,
+                   hand->own_frames);
+    return true;
 }
 
 /* Feeds SAYING of PEER to the core. WORKER: what is registered there, or NULL. Returns false when
@@ -90,24 +126,13 @@ static bool feed(struct server *self, int64_t now_us, const struct peer *peer,
     struct answer_in_hand *hand = &self->in_hand;
     struct buffer reason, storage;
     struct answer read;
-    int error = tail_load_known(self->tail, id, &hand->row);
 
-    if (!intake_could_read(self, error))
+    if (!find_row(self, now_us, id, saying, &event.answer.row))
         return false;
     buffer_init(&reason);
     buffer_init(&storage);
-    memset(&hand->query, 0, sizeof hand->query);
     sender_identify(self, peer, &hand->sender);
     event.answer.peer = peer;
-    event.answer.row.found = error == BRIDGE_OK;
-    if (event.answer.row.found) {
-        hand->loaded = true;
-        message_read(&hand->row.columns, &hand->query);
-        event.answer.row.read = hand->row.read;
-        token_digest(hand->row.conversation_id, hand->row.columns.text, &event.answer.row.digest);
-        event.answer.row.service = intake_service(&hand->row, &hand->query);
-        event.answer.row.conversation_id = hand->row.conversation_id;
-    }
     take_in_hand(self, saying, &storage, &read);
     if (saying->token)
         event.answer.token = *saying->token;

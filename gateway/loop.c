@@ -320,6 +320,7 @@ int loop_run(struct server *self)
                   LOG_STR("say", "these queries stay unread and are served at the next start"));
     helpers_destroy(&self->helpers); /* while there is a gate to leave by */
     reps_destroy(&self->reps);
+    publish_flush(&self->publish);
     events_destroy(&self->events, GOODBYE_MS);
     self->allow = NULL;
     keys_destroy(&self->keys);

@@ -19,7 +19,11 @@
  *  P4. While nobody is subscribed streams are followed, so that who comes later sees how an answer
  *      goes on, but no event is composed, nor numbered.
  *
- *  P5. A row is told once, in the order of the ids, after its COMMIT: the tail brings it. */
+ *  P5. A row is told once, in the order of the ids, after its COMMIT: the tail brings it.
+ *
+ *  P6. Events leave at the end of the turn that made them, in the order of their numbers, or when
+ *      PUBLISH_OUT of them wait: queries are handed out before a hundred observers are told of
+ *      them, and ZeroMQ's thread is woken once for them all. */
 #ifndef TAILGATE_GATEWAY_PUBLISH_H
 #define TAILGATE_GATEWAY_PUBLISH_H
 
@@ -32,7 +36,9 @@
 
 #define PUBLISH_STREAMS 10000    /* P1 */
 #define PUBLISH_HELD (16u << 20) /* P3 */
-#define PUBLISH_WORDS 32         /* names of events that are neither rows nor partials */
+#define PUBLISH_OUT 100          /* P6 */
+#define PUBLISH_OUT_BYTES (1u << 20)
+#define PUBLISH_WORDS 32 /* names of events that are neither rows nor partials */
 
 struct publish {
     struct events *events; /* borrowed, as the next two are */
@@ -50,6 +56,14 @@ struct publish {
     size_t held;          /* bytes that they hold back */
     int64_t since_us;     /* P1: an attempt that began earlier and has no stream is not followed */
     struct buffer text, service, name, json; /* of the event being made */
+    struct publish_out {
+        struct buffer frames; /* topic and JSON of each, one behind the other */
+        struct {
+            uint64_t seq;
+            size_t topic, json; /* bytes */
+        } event[PUBLISH_OUT];
+        size_t count;
+    } out; /* P6 */
 };
 
 /* A partial answer: which query and attempt it belongs to, when that began (monotonic), and the
@@ -92,13 +106,15 @@ void publish_row(struct publish *self, int64_t now_us, int64_t utc_us, const str
 void publish_other(struct publish *self, int64_t now_us, int64_t utc_us, enum topic_kind kind,
                    struct span about, const char *name, const struct event_member *member,
                    size_t count);
-/* Does what is due: marks, and the welcome of those who come. Once in a turn. */
+/* Does what is due: events leave, marks, and the welcome of those who come. Once in a turn. */
 void publish_run(struct publish *self, int64_t now_us, int64_t utc_us);
+/* What waits leaves. */
+void publish_flush(struct publish *self);
 /* When publish_run() has something to do; INT64_MAX when nothing waits for time. */
 int64_t publish_due(const struct publish *self);
 
 /* For publish.c and publish_feed.c: NAME as it may be told, in STORAGE where that is something
- * else; and sends the buffer `json`, event number SEQ, under KIND and ABOUT. */
+ * else; and has the buffer `json`, event number SEQ, leave under KIND and ABOUT. */
 struct span publish_name(struct publish *self, struct span name, struct buffer *storage);
 void publish_send(struct publish *self, enum topic_kind kind, struct span about, uint64_t seq);
 

@@ -114,6 +114,7 @@ void publish_run(struct publish *self, int64_t now_us, int64_t utc_us)
     self->begun = begun;
     if (feed_is_due(&self->feed, now_us, events_wanted(self->events, TOPIC_GATEWAY)))
         send_mark(self, now_us, utc_us);
+    publish_flush(self);
     if (feed_welcome(&self->feed))
         set_welcome(self, utc_us);
 }

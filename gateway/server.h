@@ -40,6 +40,7 @@
 #include "gateway/helpers.h"
 #include "gateway/keys.h"
 #include "gateway/outcomes.h"
+#include "gateway/parts.h"
 #include "gateway/publish.h"
 #include "gateway/replays.h"
 #include "gateway/reps.h"
@@ -57,9 +58,10 @@
 /* The answer that is being fed to the core, for the ACTION_ANSWER, _GONE or _PARTIAL that may come
  * of it. */
 struct answer_in_hand {
-    bool loaded;         /* the tail has ROW loaded; carry_let_go() ends that */
-    struct tail_row row; /* of the query */
-    struct message query;
+    bool loaded;          /* the tail has ROW loaded; carry_let_go() ends that */
+    struct tail_row row;  /* of the query; of a part's, no more than ids where it is not loaded */
+    struct message query; /* where it is loaded */
+    bool own_frames;      /* it is a Majordomo client's, whose frames a worker may be handed */
     const struct answer *answer;
     bool raw; /* it is FRAME as it stands, from a worker that was handed a client's frames */
     const struct span *frame;
@@ -139,6 +141,7 @@ struct server {
     struct buffer status; /* as it was sent last; empty when something was done since */
     int64_t status_us;    /* when it was made */
     struct answer_in_hand in_hand;
+    struct parts parts;
     struct deliveries {
         struct action *action; /* to be carried out in this turn, in order */
         size_t count, room;

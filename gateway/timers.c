@@ -24,7 +24,7 @@ static void put(struct timers *self, struct timer *timer, size_t place)
 
 static void sift(struct timers *self, struct timer *timer, size_t place)
 {
-    while (place > 1 && self->heap[place / 2 - 1]->due_us > timer->due_us) {
+    while (place > 1 && self->heap[place / 2 - 1]->at_us > timer->at_us) {
         put(self, self->heap[place / 2 - 1], place);
         place /= 2;
     }
@@ -32,14 +32,23 @@ static void sift(struct timers *self, struct timer *timer, size_t place)
         size_t child = place * 2;
         if (child > self->count)
             break;
-        if (child < self->count && self->heap[child]->due_us < self->heap[child - 1]->due_us)
+        if (child < self->count && self->heap[child]->at_us < self->heap[child - 1]->at_us)
             child++;
-        if (self->heap[child - 1]->due_us >= timer->due_us)
+        if (self->heap[child - 1]->at_us >= timer->at_us)
             break;
         put(self, self->heap[child - 1], place);
         place = child;
     }
     put(self, timer, place);
+}
+
+/* Brings the first one that is due to the front. */
+static void settle(struct timers *self)
+{
+    while (self->count && self->heap[0]->at_us < self->heap[0]->due_us) {
+        self->heap[0]->at_us = self->heap[0]->due_us;
+        sift(self, self->heap[0], 1);
+    }
 }
 
 void timers_arm(struct timers *self, struct timer *timer, int64_t due_us)
@@ -51,9 +60,14 @@ void timers_arm(struct timers *self, struct timer *timer, int64_t due_us)
             self->heap = memory_grow(self->heap, self->room * sizeof(struct timer *));
         }
         timer->place = ++self->count;
+        timer->at_us = INT64_MAX;
         self->heap[timer->place - 1] = timer;
     }
-    sift(self, timer, timer->place);
+    if (timer->place == 1 || due_us < timer->at_us) {
+        timer->at_us = due_us;
+        sift(self, timer, timer->place);
+    }
+    settle(self);
 }
 
 void timers_disarm(struct timers *self, struct timer *timer)
@@ -67,6 +81,7 @@ void timers_disarm(struct timers *self, struct timer *timer)
     last = self->heap[--self->count];
     if (last != timer)
         sift(self, last, place);
+    settle(self);
 }
 
 int64_t timers_next(const struct timers *self)

@@ -1,4 +1,8 @@
-/* A binary heap of instants that live inside their owners: what is due first comes first. */
+/* A binary heap of instants that live inside their owners: what is due first comes first.
+ *
+ * Most timers are put off again and again and never come: one that is moved to a later instant
+ * keeps its place, and goes to the new one when it is first in the heap. So the first one is always
+ * where it belongs. */
 #ifndef TAILGATE_GATEWAY_TIMERS_H
 #define TAILGATE_GATEWAY_TIMERS_H
 
@@ -8,7 +12,8 @@
 
 struct timer {
     int64_t due_us; /* monotonic */
-    size_t place;   /* 1-based place in the heap; 0: not armed */
+    int64_t at_us;  /* of its place in the heap; never after due_us */
+    size_t place;   /* 1-based; 0: not armed */
     int kind;       /* what it is for: the owner's business */
 };
 

@@ -2,6 +2,12 @@
 
 #include "proto/utf8.h"
 
+/* True for what stands in JSON as it is, and is most of all that there is. */
+static bool is_plain(char byte)
+{
+    return byte >= 0x20 && byte < 0x7f && byte != '\\' && byte != '"';
+}
+
 static bool is_dangerous(unsigned code)
 {
     return code < 0x20 || (code >= 0x7f && code <= 0x9f) || code == 0x061c || code == 0x200e ||
@@ -71,6 +77,10 @@ void escape_json(struct buffer *ret_text, struct span text)
     buffer_byte(ret_text, '"');
     while (at < text.size) {
         const char *here = text.data + at;
+        if (is_plain(*here)) {
+            at++;
+            continue;
+        }
         size_t length = utf8_length(here, text.size - at);
         unsigned code = length ? utf8_decode(here, length) : 0xfffd;
         at += length ? length : 1;

@@ -7,15 +7,15 @@
 /* Appends a member whose text came from others. */
 static void put_text(struct buffer *ret_json, const char *name, struct span text)
 {
-    buffer_format(ret_json, ",\"%s\":", name);
+    jtext_member_raw(ret_json, name, span_str(""));
     escape_json(ret_json, text);
 }
 
 /* As "name":1.250. */
 static void put_seconds(struct buffer *ret_json, const char *name, int64_t us)
 {
-    buffer_format(ret_json, ",\"%s\":%lld.%03lld", name, (long long)(us / 1000000),
-                  (long long)(us / 1000 % 1000));
+    jtext_member_raw(ret_json, name, span_str(""));
+    buffer_decimal(ret_json, us / 1000, 3);
 }
 
 static void begin(struct buffer *ret_json, const char *name, uint64_t seq, int64_t utc_us)

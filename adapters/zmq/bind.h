@@ -8,7 +8,8 @@
 
 #define BIND_ENDPOINT_SIZE 512 /* of an endpoint as bound, its NUL included */
 
-#define BIND_HWM 1000 /* whole messages waiting for, or from, one peer */
+#define BIND_HWM 1000  /* whole messages waiting for, or from, one peer */
+#define BIND_THREADS 2 /* ZeroMQ's, that a context should have: for doors, and for events */
 
 /* A socket of CONTEXT and that TYPE for ENDPOINT, with what every bound socket of ours has: the
  * HWM, messages of at most LARGEST bytes a frame, a bounded handshake, links that are found dead,

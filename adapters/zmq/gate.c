@@ -30,6 +30,7 @@ struct gate *gate_new(void)
         free(self);
         return NULL;
     }
+    zmq_ctx_set(self->context, ZMQ_IO_THREADS, BIND_THREADS);
     return self;
 }
 
@@ -49,7 +50,7 @@ void gate_destroy(struct gate **self, int linger_ms)
 
 void gate_will_dial(struct gate *self)
 {
-    zmq_ctx_set(self->context, ZMQ_IO_THREADS, 2);
+    zmq_ctx_set(self->context, ZMQ_IO_THREADS, BIND_THREADS + 1);
 }
 
 void *gate_context(const struct gate *self)

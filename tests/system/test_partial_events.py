@@ -346,3 +346,26 @@ def test_path_that_is_too_long_for_events_alone_is_told_and_served(site):
     gateway.stop()
     again = site.serve(bridge, "--events", f"ipc://{site.folder}/e")
     assert again.status()["events"]["endpoints"] == [f"ipc://{site.folder}/e"]
+
+
+@pytest.mark.parametrize("command", ["final", "partial"])
+def test_what_is_said_of_a_row_that_has_become_another_one_is_refused(site, command):
+    """An answer at once; a part, whose row is not read each time, soon."""
+    bridge, gateway, worker = given(site)
+    query = take(bridge, worker)
+    worker.partial(query.token, b"part")
+    wait_for(lambda: counter(gateway, "partials") == 1, "the first part")
+    bridge.run("UPDATE messages SET message = ? WHERE id = ?", "another text", query.id)
+
+    def refused():
+        if command == "partial":
+            worker.partial(query.token, b"part")
+        return counter(gateway, "refused_forged") > 0
+    if command == "final":
+        worker.final(query.token, "the answer to what it was")
+    wait_for(refused, "its refusal")
+    assert counter(gateway, "answered") == 0
+    parts = counter(gateway, "partials")
+    worker.partial(query.token, b"part")
+    wait_for(lambda: counter(gateway, "refused_forged") + counter(gateway, "refused_past") > 1, "another refusal")
+    assert command == "final" or counter(gateway, "partials") == parts

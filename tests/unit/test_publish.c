@@ -104,8 +104,10 @@ static char frame[200000];
 
 static size_t next_frame(void)
 {
-    int size = zmq_recv(observer, frame, sizeof frame - 1, 0);
+    int size;
 
+    publish_flush(&publish);
+    size = zmq_recv(observer, frame, sizeof frame - 1, 0);
     assert_true(size >= 0);
     frame[size] = '\0';
     return (size_t)size;
@@ -159,6 +161,22 @@ static void partials_come_in_order_and_numbered(void **state)
     expect(1, 1, 1, 1, "One. ");
     expect(2, 2, 1, 1, "Other. ");
     expect(3, 1, 1, 2, "Two.");
+}
+
+static void events_leave_at_the_turn_s_end_or_when_many_wait_in_order(void **state)
+{
+    (void)state;
+    given_observer();
+    partial(1, "x");
+    assert_int_equal(zmq_recv(observer, frame, sizeof frame, ZMQ_DONTWAIT), -1);
+    publish_run(&publish, now_us, now_us);
+    expect(1, 1, 1, 1, "x");
+    for (int i = 0; i < 2 * PUBLISH_OUT; i++)
+        partial(1, "x");
+    assert_int_equal(publish.out.count, 0);
+    partial(1, "x");
+    for (int i = 2; i <= 2 * PUBLISH_OUT + 2; i++)
+        expect(i, 1, 1, i, "x");
 }
 
 static void secret_over_two_partials_does_not_pass(void **state)
@@ -497,6 +515,7 @@ int main(void)
 #define WITH_OBSERVERS(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         WITH_OBSERVERS(partials_come_in_order_and_numbered),
+        WITH_OBSERVERS(events_leave_at_the_turn_s_end_or_when_many_wait_in_order),
         WITH_OBSERVERS(secret_over_two_partials_does_not_pass),
         WITH_OBSERVERS(body_of_several_frames_is_one_text),
         WITH_OBSERVERS(each_attempt_is_a_stream_of_its_own),
