@@ -20,8 +20,12 @@ void checkpoints_init(struct checkpoints *self)
 static int try(struct checkpoints *self, struct store *store)
 {
     enum store_checkpointed how;
-    int error = store_checkpoint(store, &how);
-    bool complete = how == STORE_CHECKPOINT_COMPLETE;
+    int error;
+    bool complete;
+
+    atomic_fetch_add(&self->begun, 1);
+    error = store_checkpoint(store, &how);
+    complete = how == STORE_CHECKPOINT_COMPLETE;
 
     if (!error && complete && store_wal_size(store) > SIZE_MAX_BYTES)
         error = store_restart_wal(store, clock_utc_us());

@@ -90,7 +90,7 @@ static bool feed(struct server *self, int64_t now_us, const struct peer *peer,
     struct answer_in_hand *hand = &self->in_hand;
     struct buffer reason, storage;
     struct answer read;
-    int error = tail_load_known(self->tail, id, &hand->row);
+    int error = carry_load(self, id, &hand->row);
 
     if (!intake_could_read(self, error))
         return false;

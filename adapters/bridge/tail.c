@@ -153,13 +153,22 @@ void tail_let_go(struct tail *self)
     self->open = false;
 }
 
+/* PRAGMA data_version, of the transaction that is open, else of now. */
+static int read_version(struct tail *self, int *ret_version)
+{
+    bool row = false;
+    int error = sql_step(self->version, &row);
+
+    *ret_version = error == BRIDGE_OK && row ? sqlite3_column_int(self->version, 0) : 0;
+    sqlite3_reset(self->version);
+    return error;
+}
+
 int tail_changed(struct tail *self, bool *ret_changed)
 {
     tail_let_go(self);
-    bool row = false;
-    int error = sql_step(self->version, &row);
-    int version = error == BRIDGE_OK && row ? sqlite3_column_int(self->version, 0) : 0;
-    sqlite3_reset(self->version);
+    int version;
+    int error = read_version(self, &version);
     if (error != BRIDGE_OK)
         return error;
     self->seen = version;
@@ -290,9 +299,10 @@ static int stream_move(struct stream *stream, int64_t id)
     return error == BRIDGE_OK && stream->at != id ? BRIDGE_ABSENT : error;
 }
 
-/* Nothing is read by it yet, so it does not wait and is not refused for a lock. */
+/* Begins a transaction, which stands where its version was read. */
 static int begin(struct tail *self)
 {
+    int version;
     bool row;
     int error = sql_step(self->begin, &row);
 
@@ -301,7 +311,10 @@ static int begin(struct tail *self)
         return error;
     self->open = true;
     self->known_rows = 0;
-    return BRIDGE_OK;
+    error = read_version(self, &version);
+    if (error == BRIDGE_OK)
+        addressees_recall(&self->addressees, version);
+    return error;
 }
 
 int tail_load_known(struct tail *self, int64_t id, struct tail_row *ret_row)

@@ -49,6 +49,7 @@ struct sim {
     bool looks_again;   /* rows that the core does not know are fed again */
     unsigned run;       /* of the gateway */
     size_t commit_queue;
+    bool full;                          /* as the core was told */
     bool refilling;                     /* a step of it is on the agenda */
     bool draining;                      /* it will stop soon */
     bool paused[SERVICES + 1];          /* by an operator; the last one: all */
