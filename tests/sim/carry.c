@@ -89,8 +89,7 @@ static void put_off(struct sim *self, const struct action *action)
     self->put_off[self->put_offs++] = *action;
 }
 
-/* As gateway/deliveries.c. */
-static void tell_if_full(struct sim *self)
+void carry_fullness(struct sim *self)
 {
     struct event event = {.kind = EVENT_FULL};
 
@@ -104,7 +103,7 @@ void carry_deliveries(struct sim *self)
 {
     size_t count;
 
-    tell_if_full(self);
+    carry_fullness(self);
     count = self->put_offs;
     for (size_t i = 0; i < count && !self->broken; i++)
         if (dispatch_awaits(self->dispatch, &self->put_off[i]))
