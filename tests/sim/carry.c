@@ -94,9 +94,10 @@ void carry_fullness(struct sim *self)
     struct event event = {.kind = EVENT_FULL};
 
     event.full.on = self->jobs >= self->commit_queue;
-    if (event.full.on != self->full)
-        carry_feed(self, &event);
+    if (event.full.on == self->full)
+        return;
     self->full = event.full.on;
+    carry_feed(self, &event);
 }
 
 void carry_deliveries(struct sim *self)
