@@ -182,12 +182,8 @@ static bool deliver(struct server *self, int64_t now_us, const struct action *ac
     if (!worker)
         return false;
     *ret_why = UNDELIVERABLE_BUSY;
-    if (committer_queued(self->committer) >= (size_t)self->config.commit_queue) {
-        self->stats.count[STAT_HELD_BACK]++;
-        return false; /* ends are recorded one by one: do not run ahead of that (I7) */
-    }
     carry_let_go(self);
-    error = tail_load_known(self->tail, action->id, &row);
+    error = carry_load(self, action->id, &row);
     if (error == BRIDGE_ABSENT) {
         submit_end_of(self, action, NULL, false);
         *ret_why = UNDELIVERABLE_ENDED;
@@ -414,6 +410,16 @@ static void carry(struct server *self, int64_t now_us, const struct action *acti
         on_refused(self, now_us, action);
         break;
     }
+}
+
+int carry_load(struct server *self, int64_t id, struct tail_row *ret_row)
+{
+    unsigned checkpoints = committer_checkpoints(self->committer);
+
+    if (checkpoints != self->checkpoints)
+        tail_let_go(self->tail);
+    self->checkpoints = checkpoints;
+    return tail_load_known(self->tail, id, ret_row);
 }
 
 void carry_let_go(struct server *self)

@@ -3,7 +3,11 @@
 #include "adapters/host/clock.h"
 
 #define FRAMES_MAX 400
-/* A try may have waited 5 ms with the lock held, and who reads for an hour will not end sooner for
+/* SQLite waits for the place that a reader has among its read marks, also when that reader has gone
+ * on to the newest commit and taken the same place again, as our own does. The next try sees that.
+ */
+#define TRIES 10
+/* They may have waited 5 ms with the lock held, and who reads for an hour will not end sooner for
  * it: the next one is so much later, doubling. */
 #define AGAIN_FIRST_US 1000000
 #define AGAIN_MAX_US 4000000
@@ -19,9 +23,15 @@ void checkpoints_init(struct checkpoints *self)
 
 static int try(struct checkpoints *self, struct store *store)
 {
-    enum store_checkpointed how;
-    int error = store_checkpoint(store, &how);
-    bool complete = how == STORE_CHECKPOINT_COMPLETE;
+    enum store_checkpointed how = STORE_CHECKPOINT_BUSY;
+    int error = BRIDGE_OK;
+    bool complete;
+
+    for (int tries = 0; !error && how != STORE_CHECKPOINT_COMPLETE && tries < TRIES; tries++) {
+        atomic_fetch_add(&self->begun, 1);
+        error = store_checkpoint(store, &how);
+    }
+    complete = how == STORE_CHECKPOINT_COMPLETE;
 
     if (!error && complete && store_wal_size(store) > SIZE_MAX_BYTES)
         error = store_restart_wal(store, clock_utc_us());

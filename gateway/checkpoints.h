@@ -12,6 +12,8 @@
 #ifndef TAILGATE_GATEWAY_CHECKPOINTS_H
 #define TAILGATE_GATEWAY_CHECKPOINTS_H
 
+#include <stdatomic.h>
+
 #include "adapters/bridge/store.h"
 
 struct checkpoints {
@@ -19,6 +21,7 @@ struct checkpoints {
     int due_frames;                     /* the next try when the WAL has so many frames, */
     int64_t due_us;                     /* or at this time (monotonic); INT64_MAX: none is due */
     int64_t pause_us;                   /* to the next try, if this one is cut short */
+    atomic_uint begun; /* tries, the one under way among them; other threads may look at it */
 };
 
 /* Nothing is due until a commit; the counts stay. */

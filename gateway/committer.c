@@ -339,6 +339,11 @@ int64_t committer_busy_since(const struct committer *self)
     return atomic_load(&self->busy_since_us);
 }
 
+unsigned committer_checkpoints(const struct committer *self)
+{
+    return atomic_load(&self->checkpoints.begun);
+}
+
 void committer_look(struct committer *self, struct committer_view *ret_view)
 {
     pthread_mutex_lock(&self->mutex);
@@ -356,10 +361,12 @@ void committer_measure(struct committer *self, struct committer_measures *ret_me
 
 size_t committer_queued(struct committer *self)
 {
-    struct committer_view view;
+    size_t queued;
 
-    committer_look(self, &view);
-    return view.queued;
+    pthread_mutex_lock(&self->mutex);
+    queued = self->todo.count + self->in_hand;
+    pthread_mutex_unlock(&self->mutex);
+    return queued;
 }
 
 const char *committer_state_name(enum committer_state state)

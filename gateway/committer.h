@@ -103,6 +103,9 @@ bool committer_holds(const struct committer *self);
 /* Since when it has been in one transaction, or a checkpoint, of its own; 0: it is in none. Waiting
  * for a lock that somebody else holds is none. */
 int64_t committer_busy_since(const struct committer *self);
+/* Counts the checkpoints that have begun: each waits, with the lock held, for readers that began
+ * before it. */
+unsigned committer_checkpoints(const struct committer *self);
 /* Jobs that wait or are being committed. */
 size_t committer_queued(struct committer *self);
 void committer_look(struct committer *self, struct committer_view *ret_view);

@@ -21,6 +21,7 @@ struct dispatch {
     struct service *fallback; /* "default", held for ever: for what finds no room of its own */
     struct timer busy;        /* armed: nothing is delivered until then, a row could not be read */
     bool paused;              /* nothing is delivered until somebody says so */
+    bool full;                /* nor until what commits has room (D5) */
     bool draining;            /* nothing is delivered any more */
     bool stopped;             /* a query was held back (D5) or came back: handout_all() is due */
 };
@@ -35,6 +36,9 @@ void dispatch_engage(struct dispatch *self, struct flight *flight);
 void dispatch_forget(struct dispatch *self, struct flight *flight);
 
 /* handout.c */
+
+/* There is room for another query in flight (D5). */
+bool handout_has_room(const struct dispatch *self);
 
 /* Gives queries of SERVICE to its workers, and to those for all services, while there are both. */
 void handout_service(struct dispatch *self, int64_t now_us, struct service *service);

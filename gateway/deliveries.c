@@ -14,15 +14,32 @@ void deliveries_add(struct server *self, const struct action *action)
     put_off->action[put_off->count++] = *action;
 }
 
+/* Tells the core when the committer's queue is full, or is so no more. Not only answers fill it:
+ * the ends that are found before a delivery are recorded one by one, and nothing runs ahead of that
+ * by more than what was put off at once (I7). */
+static void tell_if_full(struct server *self, int64_t now_us)
+{
+    struct event event = {.kind = EVENT_FULL};
+
+    event.full.on = committer_queued(self->committer) >= (size_t)self->config.commit_queue;
+    if (event.full.on == self->full)
+        return;
+    self->full = event.full.on;
+    self->stats.count[STAT_HELD_BACK] += event.full.on;
+    carry_event(self, now_us, &event);
+}
+
 void deliveries_run(struct server *self, int64_t now_us)
 {
     struct deliveries *put_off = &self->deliveries;
 
+    tell_if_full(self, now_us);
     while (put_off->count > 0) {
         for (size_t i = 0; i < put_off->count; i++)
             if (dispatch_awaits(self->dispatch, &put_off->action[i]))
                 carry_deliver(self, now_us, &put_off->action[i]);
         put_off->count = 0;
+        tell_if_full(self, now_us);
         carry_actions(self, now_us); /* may put off others */
     }
 }

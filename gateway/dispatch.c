@@ -309,6 +309,9 @@ static void feed(struct dispatch *self, int64_t now_us, const struct event *even
     case EVENT_PAUSE:
         on_pause(self, now_us, event);
         break;
+    case EVENT_FULL:
+        self->full = event->full.on;
+        break;
     case EVENT_DRAIN:
         self->draining = true;
         break;
@@ -318,7 +321,7 @@ static void feed(struct dispatch *self, int64_t now_us, const struct event *even
 void dispatch_feed(struct dispatch *self, int64_t now_us, const struct event *event)
 {
     feed(self, now_us, event);
-    if (self->stopped && inflight_outstanding(self->inflight) < self->config.queue)
+    if (self->stopped && handout_has_room(self))
         handout_all(self, now_us);
 }
 

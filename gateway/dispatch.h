@@ -23,8 +23,9 @@
  *  D5. Nothing is given out while `queue` or more is outstanding (leased or being committed): when
  *      commits do not get through, dispatch stops (I7), and goes on by itself. Only answers that
  *      come late, for queries that are leased to nobody just now, and attempts that are taken up
- *      again (D8) go beyond, and what is withdrawn (D9). Nothing of a service is given out while
- *      `queue` of its queries pause after a failure.
+ *      again (D8) go beyond, and what is withdrawn (D9). Nothing is given out either between
+ *      EVENT_FULL and its end, for not only the ends of queries are committed, and nothing of a
+ *      service while `queue` of its queries pause after a failure.
  *
  *  D6. A failed attempt is on disk before the next one begins (EVENT_RECORDED), so that a query
  *      that kills whatever touches it cannot hide behind restarts. An attempt that lasts is on
@@ -89,6 +90,7 @@ enum event_kind {
     EVENT_WITHDRAW,      /* a query that waits is to wait no more (D9) */
     EVENT_TICK,          /* only time has passed */
     EVENT_PAUSE,         /* give out nothing, of one service or of all, or go on */
+    EVENT_FULL,          /* what commits has enough to do: give out nothing, or go on */
     EVENT_DRAIN          /* deliver nothing more */
 };
 
@@ -199,6 +201,9 @@ struct event {
             struct span service; /* size 0: all */
             bool on;
         } pause;
+        struct {
+            bool on;
+        } full;
     };
 };
 

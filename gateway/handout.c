@@ -6,11 +6,16 @@ static bool stands_still(const struct dispatch *self)
     return self->draining || self->paused;
 }
 
+bool handout_has_room(const struct dispatch *self)
+{
+    return !self->full && inflight_outstanding(self->inflight) < self->config.queue;
+}
+
 static bool may_deliver(struct dispatch *self)
 {
     if (stands_still(self) || self->busy.place)
         return false;
-    if (inflight_outstanding(self->inflight) < self->config.queue)
+    if (handout_has_room(self))
         return true;
     self->stopped = true; /* until everybody has been looked at again: handout_all() */
     return false;

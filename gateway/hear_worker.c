@@ -86,7 +86,7 @@ static bool find_row(struct server *self, int64_t now_us, int64_t id, const stru
 {
     struct answer_in_hand *hand = &self->in_hand;
     const struct part_row *known = saying->partial ? parts_find(&self->parts, now_us, id) : NULL;
-    int error = known ? BRIDGE_OK : tail_load_known(self->tail, id, &hand->row);
+    int error = known ? BRIDGE_OK : carry_load(self, id, &hand->row);
 
     memset(&hand->query, 0, sizeof hand->query);
     if (!intake_could_read(self, error))

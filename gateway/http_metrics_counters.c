@@ -71,7 +71,7 @@ static const struct counter {
      "Workers that left, were silent, over their time, or gone."},
     {"tail_busy", "tailgate_tail_busy_total", NULL, "Reads that found the database locked."},
     {"held_back", "tailgate_held_back_total", NULL,
-     "Deliveries put off because enough waits to be committed."},
+     "Times that deliveries stopped because enough waited to be committed."},
     {"hints_lost", "tailgate_hints_lost_total", NULL,
      "Times that file events were lost and everything was looked at."},
     {"upkeep_refused", "tailgate_upkeep_refused_total", NULL,

@@ -5,7 +5,8 @@
 #include "gateway/server.h"
 #include "proto/stamp.h"
 
-#define ROWS_AT_ONCE 500 /* in one turn of the loop, so that frames and timers get theirs */
+#define ROWS_AT_ONCE 100 /* in one read transaction, which a checkpoint would have to wait for */
+#define READS_AT_ONCE 5  /* in one turn of the loop, so that frames and timers get theirs */
 #define PARKED_AT_ONCE 200
 #define AGENT_LIVES_US 120000000 /* after its last heartbeat, as the bridge's programs see it */
 #define TELL_US 2000000          /* between lines about a long first pass */
@@ -178,13 +179,15 @@ bool intake_could_read(struct server *self, int error)
     return false;
 }
 
-/* Reads one batch of rows. Returns false when the database cannot be read just now. */
+/* Reads a turn's rows. Returns false when the database cannot be read just now. */
 static bool read_rows(struct server *self, int64_t now_us)
 {
     struct seeing seeing = {self, now_us, clock_utc_us()};
-    size_t count = 0;
-    bool could = intake_could_read(self, tail_read(self->tail, ROWS_AT_ONCE, see, &seeing, &count));
+    size_t count = ROWS_AT_ONCE;
+    bool could = true;
 
+    for (int reads = 0; could && count == ROWS_AT_ONCE && reads < READS_AT_ONCE; reads++)
+        could = intake_could_read(self, tail_read(self->tail, ROWS_AT_ONCE, see, &seeing, &count));
     if (could) {
         self->tail_behind = count == ROWS_AT_ONCE;
         if (!self->tail_behind)
@@ -281,10 +284,11 @@ static void refill(struct server *self, int64_t now_us)
         return;
     refilling.after = refilling.refill.from - 1;
     parked = refill_parked(self, &refilling);
-    if (parked == 1 &&
-        !intake_could_read(self, tail_range(self->tail, refilling.after, upto, ROWS_AT_ONCE,
-                                            refill_row, &refilling, &count)))
-        parked = -1;
+    for (int reads = 0;
+         parked == 1 && !refilling.full && count == ROWS_AT_ONCE && reads < READS_AT_ONCE; reads++)
+        if (!intake_could_read(self, tail_range(self->tail, refilling.after, upto, ROWS_AT_ONCE,
+                                                refill_row, &refilling, &count)))
+            parked = -1;
     if (parked >= 0)
         dispatch_refilled(
             self->dispatch, now_us, span_str(refilling.refill.service),

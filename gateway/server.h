@@ -156,6 +156,8 @@ struct server {
     int64_t stuck[SERVER_STUCK];  /* the last queries whose every reply the database refuses: */
     size_t stuck_count;           /*   to work on them once more would only cost */
     uint64_t partial_checkpoints; /* as told last */
+    unsigned checkpoints;         /* that had begun when a row was loaded last */
+    bool full;                    /* the committer's queue, as the core was told */
     /* loop.c */
     struct came {
         bool signal, time, watch, helper; /* what the turn began with: there is something to read */
@@ -364,6 +366,9 @@ void carry_deliver(struct server *self, int64_t now_us, const struct action *act
 
 /* Carries out all actions that the core has decided on. */
 void carry_actions(struct server *self, int64_t now_us);
+/* As tail_load_known(). What the tail has open from before is let go first when a checkpoint has
+ * begun since: it would wait for that, with the write lock held. */
+int carry_load(struct server *self, int64_t id, struct tail_row *ret_row);
 /* Ends the loading of the row in hand, which the core's verdict on it no longer needs. */
 void carry_let_go(struct server *self);
 /* Feeds EVENT to the core and carries out what comes of it. */

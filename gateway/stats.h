@@ -61,7 +61,7 @@ enum counter {
     STAT_DROPPED,           /* queries that their client has taken back */
     STAT_BACKLOG_SKIPPED,   /* unread queries left alone by --backlog skip */
     STAT_UNRECORDABLE,      /* states of queries that the database's own rules refuse to record */
-    STAT_HELD_BACK,         /* deliveries put off because the committer has enough to do */
+    STAT_HELD_BACK,         /* times that deliveries stopped, for the committer had enough to do */
     STAT_HINTS_LOST,      /* times the kernel's queue of file events ran over, or the watch ended */
     STAT_RELOADS_REFUSED, /* settings read again that were wrong: nothing was changed */
     STATS

@@ -1,5 +1,7 @@
 #include "adapters/bridge/addressee.h"
 
+#include <stdlib.h>
+
 #include "adapters/bridge/sql.h"
 
 #define KNOWN_SIZE                                                                                 \
@@ -19,21 +21,30 @@ const char *addressees_sql(void)
 
 int addressees_init(struct addressees *self, sqlite3 *db)
 {
-    self->read = 1;
+    self->read = ++self->reads;
     return db_prepare(db, addressees_sql(), &self->find);
 }
 
 void addressees_done(struct addressees *self)
 {
     sqlite3_finalize(self->find);
-    for (size_t i = 0; i < ADDRESSEES; i++)
+    for (size_t i = 0; self->known && i < ADDRESSEES; i++)
         buffer_done(&self->known[i].text);
+    free(self->known);
     buffer_done(&self->odd.text);
 }
 
 void addressees_forget(struct addressees *self)
 {
-    self->read++;
+    self->read = ++self->reads;
+}
+
+void addressees_recall(struct addressees *self, int version)
+{
+    if (!self->recalled || version != self->version)
+        self->recalled = ++self->reads;
+    self->version = version;
+    self->read = self->recalled;
 }
 
 static struct span part(const struct known *known, size_t from, size_t to)
@@ -54,6 +65,9 @@ static bool is_known(const struct addressees *self, const struct known *known,
 static struct known *place_of(struct addressees *self, struct span conversation, struct span to)
 {
     uint64_t end = 0;
+
+    if (!self->known)
+        self->known = memory_zero(ADDRESSEES, sizeof *self->known);
     size_t size = conversation.size < sizeof end ? conversation.size : sizeof end;
 
     if (size)

@@ -18,7 +18,7 @@
 /* A checkpoint holds the write lock while it waits for readers, our own among them, which are done
  * within a fraction of a millisecond: it looks often, and not for long. */
 #define CHECKPOINT_PAUSE_US 100
-#define CHECKPOINT_PAUSES 50
+#define CHECKPOINT_PAUSES 5
 
 static const struct store_sql own_sql[] = {
     {RUN_BEGIN, false, "BEGIN IMMEDIATE"},

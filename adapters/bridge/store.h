@@ -277,8 +277,8 @@ enum store_checkpointed {
     STORE_CHECKPOINT_FAILED,   /* an error */
     STORE_CHECKPOINTED
 };
-/* A FULL checkpoint that waits at most about 5 ms for others. BRIDGE_OK also when it did only a
- * part; *ret_how says so, in any case. */
+/* A FULL checkpoint that waits for others at most half a millisecond or so. BRIDGE_OK also when it
+ * did only a part; *ret_how says so, in any case. */
 int store_checkpoint(struct store *self, enum store_checkpointed *ret_how);
 /* The size of the -wal file in bytes. */
 int64_t store_wal_size(const struct store *self);

@@ -153,13 +153,22 @@ void tail_let_go(struct tail *self)
     self->open = false;
 }
 
+/* PRAGMA data_version, of the transaction that is open, else of now. */
+static int read_version(struct tail *self, int *ret_version)
+{
+    bool row = false;
+    int error = sql_step(self->version, &row);
+
+    *ret_version = error == BRIDGE_OK && row ? sqlite3_column_int(self->version, 0) : 0;
+    sqlite3_reset(self->version);
+    return error;
+}
+
 int tail_changed(struct tail *self, bool *ret_changed)
 {
     tail_let_go(self);
-    bool row = false;
-    int error = sql_step(self->version, &row);
-    int version = error == BRIDGE_OK && row ? sqlite3_column_int(self->version, 0) : 0;
-    sqlite3_reset(self->version);
+    int version;
+    int error = read_version(self, &version);
     if (error != BRIDGE_OK)
         return error;
     self->seen = version;
@@ -169,6 +178,24 @@ int tail_changed(struct tail *self, bool *ret_changed)
     return BRIDGE_OK;
 }
 
+/* Begins a transaction, which stands where its version was read. */
+static int begin(struct tail *self)
+{
+    int version;
+    bool row;
+    int error = sql_step(self->begin, &row);
+
+    sql_reset(self->begin);
+    if (error != BRIDGE_OK)
+        return error;
+    self->open = true;
+    self->known_rows = 0;
+    error = read_version(self, &version);
+    if (error == BRIDGE_OK)
+        addressees_recall(&self->addressees, version);
+    return error;
+}
+
 /* Calls SEE for the rows above *AFTER up to UPTO, and moves *AFTER along. */
 static int read_rows(struct tail *self, int64_t *after, int64_t upto, size_t limit,
                      tail_see_fn *see, void *context, size_t *ret_count)
@@ -176,7 +203,9 @@ static int read_rows(struct tail *self, int64_t *after, int64_t upto, size_t lim
     tail_let_go(self);
     const struct sql_value values[] = {sql_integer(*after), sql_integer((int64_t)limit),
                                        sql_integer(upto)};
-    int error = sql_bind(self->rows, values, 3);
+    int error = begin(self);
+    if (error == BRIDGE_OK)
+        error = sql_bind(self->rows, values, 3);
     size_t count = 0;
     bool more = error == BRIDGE_OK;
     while (more) {
@@ -192,6 +221,7 @@ static int read_rows(struct tail *self, int64_t *after, int64_t upto, size_t lim
         count++;
     }
     sql_reset(self->rows);
+    tail_let_go(self);
     if (error != BRIDGE_OK)
         return error;
     *ret_count = count;
@@ -288,20 +318,6 @@ static int stream_move(struct stream *stream, int64_t id)
     if (error != BRIDGE_OK)
         stream_stop(stream);
     return error == BRIDGE_OK && stream->at != id ? BRIDGE_ABSENT : error;
-}
-
-/* Nothing is read by it yet, so it does not wait and is not refused for a lock. */
-static int begin(struct tail *self)
-{
-    bool row;
-    int error = sql_step(self->begin, &row);
-
-    sql_reset(self->begin);
-    if (error != BRIDGE_OK)
-        return error;
-    self->open = true;
-    self->known_rows = 0;
-    return BRIDGE_OK;
 }
 
 int tail_load_known(struct tail *self, int64_t id, struct tail_row *ret_row)

@@ -274,6 +274,43 @@ static void known_rows_come_from_one_instant_until_they_are_let_go(void **state)
     tail_close(&tail);
 }
 
+/* The role at the session that row 1 is addressed to, as LOAD finds it. */
+static void expect_role(struct tail *tail, int (*load)(struct tail *, int64_t, struct tail_row *),
+                        const char *role)
+{
+    struct tail_row row;
+    assert_int_equal(load(tail, 1, &row), BRIDGE_OK);
+    assert_true(span_is(row.role, role));
+    tail_unload(tail);
+}
+
+static void what_is_known_of_a_conversation_is_as_old_as_the_row_that_it_comes_with(void **state)
+{
+    (void)state;
+    struct place place = support_bridge(folder);
+    peer_run("send", place.db, CONVERSATION, "a", "What is X?", NULL);
+    file_run(&place, "UPDATE conversations SET session_b_role = 'first'");
+    struct tail *tail = open_tail(&place);
+    expect_role(tail, tail_load_known, "first");
+    tail_let_go(tail);
+    expect_role(tail, tail_load_known, "first"); /* remembered: nobody has committed */
+    file_run(&place, "UPDATE conversations SET session_b_role = 'second'");
+    expect_role(tail, tail_load_known, "first"); /* the transaction is still open */
+    tail_let_go(tail);
+    expect_role(tail, tail_load_known, "second");
+    file_run(&place, "UPDATE conversations SET session_b_role = 'third'");
+    expect_role(tail, tail_load, "third");
+    file_run(&place, "UPDATE conversations SET session_b_role = 'fourth'");
+    expect_role(tail, tail_load_known, "fourth");
+    tail_let_go(tail);
+    file_run(&place, "UPDATE conversations SET session_b_role = 'fifth'");
+    bool changed;
+    assert_int_equal(tail_changed(tail, &changed), BRIDGE_OK); /* reads the version, too */
+    expect_role(tail, tail_load_known, "fifth");
+    tail_let_go(tail);
+    tail_close(&tail);
+}
+
 static void known_rows_come_in_whatever_order_they_are_asked_for(void **state)
 {
     (void)state;
@@ -508,6 +545,7 @@ int main(void)
         TEST(tailing_goes_on_when_others_switch_to_wal_and_delete_it),
         TEST(a_loaded_row_is_the_only_thing_that_is_not_quiet),
         TEST(known_rows_come_from_one_instant_until_they_are_let_go),
+        TEST(what_is_known_of_a_conversation_is_as_old_as_the_row_that_it_comes_with),
         TEST(known_rows_come_in_whatever_order_they_are_asked_for),
         TEST(known_rows_are_not_held_for_ever),
         TEST(a_row_comes_with_what_its_conversation_says_of_its_session),

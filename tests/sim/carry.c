@@ -40,7 +40,7 @@ static bool deliver(struct sim *self, const struct action *action, enum undelive
     if (!dispatch_worker(self->dispatch, &action->peer))
         return false;
     *ret_why = UNDELIVERABLE_BUSY;
-    if (self->jobs >= self->commit_queue || strikes(self, FAULT_ROW_BUSY, 15))
+    if (strikes(self, FAULT_ROW_BUSY, 15))
         return false;
     if (!row || !store_open(self, row, action->claimed)) {
         submit(self, JOB_END, action);
@@ -89,10 +89,23 @@ static void put_off(struct sim *self, const struct action *action)
     self->put_off[self->put_offs++] = *action;
 }
 
+void carry_fullness(struct sim *self)
+{
+    struct event event = {.kind = EVENT_FULL};
+
+    event.full.on = self->jobs >= self->commit_queue;
+    if (event.full.on == self->full)
+        return;
+    self->full = event.full.on;
+    carry_feed(self, &event);
+}
+
 void carry_deliveries(struct sim *self)
 {
-    const size_t count = self->put_offs;
+    size_t count;
 
+    carry_fullness(self);
+    count = self->put_offs;
     for (size_t i = 0; i < count && !self->broken; i++)
         if (dispatch_awaits(self->dispatch, &self->put_off[i]))
             on_deliver(self, &self->put_off[i]);

@@ -160,6 +160,8 @@ static void begin(struct sim *self, const struct action *action, bool unsaid)
         check_broke(self, "I7", action->id, "more outstanding than the queue allows");
     else if ((self->paused[service] || self->paused[SERVICES]) && !unsaid)
         check_broke(self, "D5", action->id, "given out while its service is paused");
+    else if (self->full && !action->claimed)
+        check_broke(self, "D5", action->id, "given out while commits have no room");
     else if (self->draining && !unsaid)
         check_broke(self, "D5", action->id, "given out while the gateway is to stop");
     if (!unsaid)

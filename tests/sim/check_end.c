@@ -77,7 +77,7 @@ static void check_flow(struct sim *self)
     bool waits = false;
 
     if (dispatch_outstanding(self->dispatch) < self->config.queue && !self->paused[SERVICES] &&
-        !self->draining && dispatch_next(self->dispatch) > self->now_us &&
+        !self->draining && dispatch_next(self->dispatch) > self->now_us && !self->full &&
         self->now_us >= self->paused_until_us)
         while (!waits && (service = pending_walk(pending, service)))
             waits = pending_gives(service) && service->backing_off < self->config.queue &&

@@ -49,6 +49,7 @@ struct sim {
     bool looks_again;   /* rows that the core does not know are fed again */
     unsigned run;       /* of the gateway */
     size_t commit_queue;
+    bool full;                          /* as the core was told */
     bool refilling;                     /* a step of it is on the agenda */
     bool draining;                      /* it will stop soon */
     bool paused[SERVICES + 1];          /* by an operator; the last one: all */
@@ -135,6 +136,8 @@ void carry_feed(struct sim *self, const struct event *event);
 void carry_all(struct sim *self);
 /* What was put off is carried out. */
 void carry_deliveries(struct sim *self);
+/* As gateway/deliveries.c in each turn: tells the core when the committer is full, or no more. */
+void carry_fullness(struct sim *self);
 /* What the committer has done is fed. */
 void carry_done(struct sim *self, const struct job *job);
 

@@ -162,4 +162,6 @@ void store_announce(struct sim *self)
         carry_done(self, &self->done[i]);
     self->dones -= count;
     memmove(self->done, self->done + count, self->dones * sizeof self->done[0]);
+    if (!self->broken)
+        carry_fullness(self);
 }

@@ -47,6 +47,7 @@ void trouble_crash(struct sim *self)
         guard_tasks(self);
     dispatch_destroy(&self->dispatch);
     self->jobs = self->dones = self->put_offs = 0;
+    self->full = false;
     self->committing = self->tail_waits = self->refilling = false;
     for (size_t i = 0; i < self->connections; i++) {
         struct connection *lost = &self->connection[i];

@@ -237,6 +237,11 @@ void pauses(const char *service, bool on)
         .pause = {.service = service ? span_str(service) : span_of(NULL, 0), .on = on}});
 }
 
+void full(bool on)
+{
+    script_happen(&(struct event){.kind = EVENT_FULL, .full.on = on});
+}
+
 /* Time. */
 
 void pass_us(int64_t us)

@@ -128,6 +128,8 @@ void withdrawn(int64_t id, const char *reason); /* it dies for REASON; NULL: it 
 void drain(void);
 /* SERVICE (NULL: all) is paused, or goes on. */
 void pauses(const char *service, bool on);
+/* What commits has enough to do, or has room again. */
+void full(bool on);
 
 /* After a restart: what is on record of a row that exists; its worker is known to be gone. */
 #define given_restored(id, ...) script_restore(id, (struct kept){__VA_ARGS__})

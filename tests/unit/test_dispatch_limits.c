@@ -63,6 +63,29 @@ static void commits_that_do_not_get_through_stop_everybody(void **state)
     assert_int_equal(dispatch_outstanding(core()), 3);
 }
 
+static void nothing_is_handed_out_while_what_commits_is_full(void **state)
+{
+    (void)state;
+    given_settings(.queue = 10);
+    given_worker("w1", .service = "*", .slots = 2);
+    full(true);
+    row_seen(1, "a", "default");
+    row_seen(2, "b", "other");
+    row_seen(3, "c", "other");
+    expect_nothing();
+    full(false);
+    expect_deliver(1, 1, "w1");
+    expect_deliver(2, 1, "w1");
+    full(true);
+    answers("w1", 1, 1); /* what is in flight ends as ever */
+    expect_answer(1, 1);
+    committed(1);
+    expect_nothing();
+    full(false);
+    expect_deliver(3, 1, "w1");
+    expect_nothing();
+}
+
 static void a_service_that_was_held_back_is_not_forgotten_when_another_goes_on(void **state)
 {
     (void)state;
@@ -339,6 +362,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         script_test(dispatch_stops_at_the_queue_bound_and_goes_on_with_each_commit),
         script_test(commits_that_do_not_get_through_stop_everybody),
+        script_test(nothing_is_handed_out_while_what_commits_is_full),
         script_test(a_service_that_was_held_back_is_not_forgotten_when_another_goes_on),
         script_test(an_error_makes_room_at_the_queue_bound),
         script_test(a_row_that_ended_makes_room_at_the_queue_bound),
