@@ -3,9 +3,9 @@
  * A hint (inotify) comes before the commit it announces is visible, and nothing follows it. So a
  * hint starts a series of checks of the proof (data_version): at once, then after 20 us, each pause
  * a quarter longer than the last up to 25 ms, for up to 10 s, because an fsync may take that long.
- * So what becomes visible t after its hint is noticed t/4 later at most, with 30 checks in the first
- * 100 ms. (Doubling would need 12, and may notice it only after as long again.) Three rules end a
- * series early:
+ * So what becomes visible t after its hint is noticed t/4 later at most, with 30 checks in the
+ * first 100 ms. (Doubling would need 12, and may notice it only after as long again.) Three rules
+ * end a series early:
  *
  *  W1. A proof that comes after a check that said no settles every hint before that check: writers
  *      take turns, so whoever gave those hints is the one that has now become visible.
