@@ -5,10 +5,10 @@
 #define FRAMES_MAX 400
 /* SQLite waits for the place that a reader has among its read marks, also when that reader has gone
  * on to the newest commit and taken the same place again, as our own does. The next try sees that.
- */
-#define TRIES 10
-/* They may have waited 5 ms with the lock held, and who reads for an hour will not end sooner for
- * it: the next one is so much later, doubling. */
+ * Not where a writer was in the way: what could be moved was, and each try would sync it again. */
+#define TRYING_US 5000
+/* They have waited about so long with the lock held, and who reads for an hour will not end sooner
+ * for it: the next one is so much later, doubling. */
 #define AGAIN_FIRST_US 1000000
 #define AGAIN_MAX_US 4000000
 /* A -wal file above this is large. Half as much is what SQLite leaves of it (db.c). */
@@ -23,14 +23,16 @@ void checkpoints_init(struct checkpoints *self)
 
 static int try(struct checkpoints *self, struct store *store)
 {
-    enum store_checkpointed how = STORE_CHECKPOINT_BUSY;
-    int error = BRIDGE_OK;
+    int64_t until_us = clock_mono_us() + TRYING_US;
+    enum store_checkpointed how;
+    int error;
     bool complete;
 
-    for (int tries = 0; !error && how != STORE_CHECKPOINT_COMPLETE && tries < TRIES; tries++) {
+    do {
         atomic_fetch_add(&self->begun, 1);
         error = store_checkpoint(store, &how);
-    }
+    } while (!error && how == STORE_CHECKPOINT_BUSY && store_wal_unmoved(store) > 0 &&
+             clock_mono_us() < until_us);
     complete = how == STORE_CHECKPOINT_COMPLETE;
 
     if (!error && complete && store_wal_size(store) > SIZE_MAX_BYTES)

@@ -81,9 +81,13 @@ static void put_out(struct span lines)
 {
     ssize_t written;
 
-    do
+    while (lines.size > 0) {
         written = write(STDERR_FILENO, lines.data, lines.size);
-    while (written < 0 && errno == EINTR);
+        if (written < 0 && errno != EINTR)
+            return;
+        if (written > 0)
+            lines = span_of(lines.data + written, lines.size - (size_t)written);
+    }
 }
 
 /* One line, in a write of its own. */

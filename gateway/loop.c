@@ -306,6 +306,7 @@ int loop_run(struct server *self)
 
     while (!self->finished)
         turn(self);
+    publish_flush(&self->publish); /* why it ends */
     manager_stopping(&self->vitals, 0, "the last commit");
     helpers_stop(self->helpers, clock_mono_us()); /* they have answered what they could */
     say_goodbye(self);

@@ -2,13 +2,16 @@
 
 #include <stdbool.h>
 
-/* Of a new measurement: one group that was put to sleep by the system is not what jobs cost. */
+/* Of a new measurement. One group that was put to sleep by the system, or found its pages gone, is
+ * not what jobs cost: no measurement counts for more than twice what was known. */
 #define WEIGHT 4
 
 void pace_wrote(struct pace *self, int64_t lasted_us, size_t jobs)
 {
     int64_t job_ns = lasted_us * 1000 / (int64_t)jobs;
 
+    if (self->job_ns > 0 && job_ns > 2 * self->job_ns)
+        job_ns = 2 * self->job_ns;
     if (self->job_ns == 0)
         self->job_ns = job_ns;
     else

@@ -4,7 +4,7 @@
 
 #include "proto/utf8.h"
 
-#define KEPT_ROOM (1u << 20) /* storage kept from one event to the next */
+#define KEPT_ROOM (4u << 20) /* storage kept from one event, or one flush, to the next */
 
 /* An attempt whose partials have come; or one that is not followed any more. */
 struct stream {

@@ -220,6 +220,11 @@ int store_wal_frames(const struct store *self)
     return self->wal_frames;
 }
 
+int store_wal_unmoved(const struct store *self)
+{
+    return self->wal_unmoved;
+}
+
 static int wait_for_others(void *context, int times)
 {
     const struct timespec pause = {0, CHECKPOINT_PAUSE_US * 1000};
@@ -240,6 +245,7 @@ int store_checkpoint(struct store *self, enum store_checkpointed *ret_how)
     bool complete = code == SQLITE_OK && frames == moved;
     /* complete: the next writer starts the WAL over */
     self->wal_frames = complete || frames < 0 ? 0 : frames;
+    self->wal_unmoved = frames - moved;
     *ret_how = complete            ? STORE_CHECKPOINT_COMPLETE
                : code == SQLITE_OK ? STORE_CHECKPOINT_PARTIAL
                                    : STORE_CHECKPOINT_BUSY;

@@ -277,9 +277,11 @@ enum store_checkpointed {
     STORE_CHECKPOINT_FAILED,   /* an error */
     STORE_CHECKPOINTED
 };
-/* A FULL checkpoint that waits for others at most half a millisecond or so. BRIDGE_OK also when it
+/* A FULL checkpoint that waits for others at most a millisecond or so. BRIDGE_OK also when it
  * did only a part; *ret_how says so, in any case. */
 int store_checkpoint(struct store *self, enum store_checkpointed *ret_how);
+/* Frames that the last one left in the WAL, because somebody reads what they would replace. */
+int store_wal_unmoved(const struct store *self);
 /* The size of the -wal file in bytes. */
 int64_t store_wal_size(const struct store *self);
 /* After a complete checkpoint: a commit of one small row (stamped NOW_US), so that it is ours that

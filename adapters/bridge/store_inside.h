@@ -129,6 +129,7 @@ struct store {
     bool others_wrote;
     int busy_ms;
     int wal_frames;
+    int wal_unmoved; /* frames that the last checkpoint left */
 };
 
 /* After a failure that may have lost what was written, closing must not go on with it: SQLite's own

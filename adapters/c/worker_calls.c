@@ -161,6 +161,7 @@ int tailgate_worker_stop(struct tailgate_worker *self, int timeout_ms)
     self->held = self->stopped = true;
     self->gathering = false;
     worker_announce(self);
+    worker_ring(self); /* for what was gathered */
     bool on = true;
     while (on && self->link && (flights_offered(&self->flights) > 0 || link_kept(self->link) > 0))
         on = patience_wait(&self->news, &self->lock, end_us);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapters/bridge/sql.h"
 #include "adapters/host/clock.h"
 #include "gateway/bench/bench_role.h"
 #include "gateway/bench/bench_worker.h"
@@ -11,14 +12,14 @@
 #include "proto/stamp.h"
 
 #define CHECKPOINT_FRAMES 400
-#define CHECKPOINT_BUSY_MS 20
+#define CHECKPOINT_BUSY_MS 5
 
 enum { GUARD, REPLY, AUDIT, BEGIN, COMMIT, STATEMENTS };
 
 static const char *const sql[STATEMENTS] = {
     [GUARD] = "UPDATE messages SET read = 1 WHERE id = ?1 AND conversation_id = ?2"
               " AND coalesce(read, 0) = 0 AND EXISTS (SELECT 1 FROM conversations c"
-              " WHERE c.id = ?2 AND replace(c.expires_at, ' ', 'T') > ?3)",
+              " WHERE c.id = ?2 AND " SQL_LIVE("c.expires_at", "?3") ")",
     [REPLY] = "INSERT INTO messages(conversation_id, from_session, to_session, message, metadata,"
               " timestamp, read) VALUES(?1, 'b', 'a', ?2, ?3, ?4, 0)",
     [AUDIT] = "INSERT INTO audit_log(conversation_id, session_id, action, details, timestamp)"
@@ -107,9 +108,11 @@ static int reply(struct committing *self, uint64_t number, const char *now, size
     bind(self->run[AUDIT], 1, id, sizeof id - 1);
     bind(self->run[AUDIT], 2, self->details.data, self->details.size);
     bind(self->run[AUDIT], 3, now, now_size);
-    if (step(self, GUARD) < 0 || step(self, REPLY) < 0 || step(self, AUDIT) < 0)
+    if (step(self, GUARD) < 0)
         return -1;
-    return 0;
+    if (sqlite3_changes(self->db) != 1)
+        return bench_fail("the bare loop: query %" PRIu64 " was not open", number);
+    return step(self, REPLY) < 0 || step(self, AUDIT) < 0 ? -1 : 0;
 }
 
 static void checkpoint(struct committing *self)

@@ -24,6 +24,7 @@ struct bench_board {
     _Atomic int64_t ended_us;   /* the last of what is measured was done */
     _Atomic uint64_t received;  /* by workers, repetitions included */
     _Atomic uint64_t locked;    /* inserts that failed because the database was locked */
+    _Atomic uint64_t missed;    /* queries that no worker had within 10 s */
     _Atomic uint64_t ready;     /* processes that have come so far as to begin */
     _Atomic uint64_t extra[16]; /* for a figure's own use */
     uint64_t room;              /* numbers below it have a trip */

@@ -9,6 +9,7 @@
 #include "gateway/bench/bench_guest.h"
 #include "gateway/bench/bench_stats.h"
 #include "gateway/bench/bench_worker.h"
+#include "gateway/bench/bench_writer.h"
 
 #define BACKLOG 200000 /* which keeps the gateway busy for seconds */
 #define LENGTH_US 5000000
@@ -111,13 +112,18 @@ static int alone(struct bench *bench, uint64_t backlog, int64_t pause_us,
     struct party self;
     int64_t length_us = (int64_t)bench_scaled(bench, LENGTH_US, 200000);
     int code = begin(&self, bench, backlog, pause_us);
+    struct bench_role keeper = {.pid = 0};
 
+    if (code == 0)
+        code = bench_role_start("the keeper", bench_keeper_run, &self.site, &keeper);
     if (code == 0)
         code = bench_guests_start(&self.guests);
     if (code == 0) {
         bench_sleep(length_us);
         code = bench_guests_end(&self.guests);
     }
+    if (bench_role_end(&keeper) < 0)
+        code = -1;
     if (code == 0)
         report(&self, (double)length_us / 1e6, ret_sample);
     end(&self);
@@ -141,7 +147,7 @@ static int beside_busy(struct party *self, struct bench_sample *ret_sample)
         stop_gateway(self, self->backlog + inserts(self)) < 0)
         return -1;
     report(self, seconds, ret_sample);
-    bench_value(ret_sample, "served_per_s", (double)self->backlog / seconds);
+    bench_value(ret_sample, "handed_out_per_s", (double)self->backlog / seconds);
     return 0;
 }
 

@@ -38,9 +38,11 @@ static void report(const struct bench_streamer *streamer, struct bench_sample *r
     int64_t *lag_us = NULL, first_us = board->trip[0].committed_us;
     uint64_t had = bench_board_delays(board, offsetof(struct bench_trip, committed_us),
                                       offsetof(struct bench_trip, received_us), &lag_us);
+    double per_s =
+        (double)parts * 1e6 / (double)(board->trip[parts - 1].committed_us - first_us + 1);
 
-    bench_value(ret_sample, "parts_per_s",
-                (double)parts * 1e6 / (double)(board->trip[parts - 1].committed_us - first_us + 1));
+    bench_value(ret_sample, "parts_per_s", per_s);
+    bench_value(ret_sample, "asked_share", per_s / (double)(streamer->streams * PARTS_PER_S));
     bench_value(ret_sample, "lag_p50_ms", (double)bench_percentile(lag_us, had, 50) / 1e3);
     bench_value(ret_sample, "lag_p99_ms", (double)bench_percentile(lag_us, had, 99) / 1e3);
     /* None grows where the last quarter is like the first one. */
@@ -117,5 +119,6 @@ const struct bench_figure bench_figure_streams = {
     .side = {{"tailgate", run}},
     .target = {{.side = "tailgate", .value = "lag_p99_ms", .limit = 20},
                {.side = "tailgate", .value = "growth", .limit = 2},
-               {.side = "tailgate", .value = "lost", .limit = 0}},
+               {.side = "tailgate", .value = "lost", .limit = 0},
+               {.side = "tailgate", .value = "asked_share", .at_least = true, .limit = 0.95}},
 };

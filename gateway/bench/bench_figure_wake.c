@@ -41,7 +41,7 @@ static void report(const struct bench_board *board, uint64_t count, struct bench
     bench_value(ret_sample, "p50_us", (double)bench_percentile(delay, had, 50));
     bench_value(ret_sample, "p99_us", (double)bench_percentile(delay, had, 99));
     bench_value(ret_sample, "worst_us", (double)bench_percentile(delay, had, 100));
-    bench_value(ret_sample, "missed", (double)(count - had));
+    bench_value(ret_sample, "missed", (double)(count - had + atomic_load(&board->missed)));
     free(delay);
 }
 

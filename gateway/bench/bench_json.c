@@ -64,7 +64,7 @@ static json_t *figure_json(const struct bench_result *result)
 }
 
 int bench_show_json(const struct bench *bench, const struct bench_machine *machine,
-                    const struct bench_result *result, size_t count)
+                    const struct bench_result *result, size_t count, bool met)
 {
     json_t *figures = json_array(), *whole;
     int code;
@@ -72,8 +72,7 @@ int bench_show_json(const struct bench *bench, const struct bench_machine *machi
     for (size_t i = 0; i < count; i++)
         json_array_append_new(figures, figure_json(&result[i]));
     whole = json_pack("{s:o, s:o, s:o, s:b}", "machine", machine_json(bench, machine), "options",
-                      options_json(bench->options), "figures", figures, "met",
-                      bench_all_met(result, count));
+                      options_json(bench->options), "figures", figures, "met", met);
     code = whole ? json_dumpf(whole, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(12)) : -1;
     putchar('\n');
     json_decref(whole);

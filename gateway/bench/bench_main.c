@@ -32,18 +32,20 @@ static int run(const void *with, const char *folder)
         memory_zero(BENCH_FIGURES * order->options.size_count, sizeof *result);
     struct bench_machine machine;
     size_t count = 0;
+    bool met;
     int code;
 
     snprintf(bench.folder, sizeof bench.folder, "%s", folder);
     bench_machine_look(folder, &machine);
     code = measure(&bench, order, result, &count);
-    if (order->options.json && bench_show_json(&bench, &machine, result, count) < 0)
+    met = code == 0 && bench_all_met(result, count);
+    if (order->options.json && bench_show_json(&bench, &machine, result, count, met) < 0)
         code = -1;
     else if (!order->options.json && count > 0)
         bench_show_table(&bench, &machine, result, count);
     if (fflush(stdout) != 0)
         code = bench_fail("stdout: %s", strerror(errno));
-    if (code == 0 && order->options.judge && !bench_all_met(result, count))
+    if (code == 0 && order->options.judge && !met)
         code = CLI_MISSED;
     free(result);
     return code < 0 ? CLI_FAILED : code;

@@ -14,7 +14,8 @@ static const struct cli_command page = {
     .usage = "bench [options] [FIGURE...]",
     .about = "measure this gateway, and the bare limit of the same work, on this disk",
     .details =
-        "Each FIGURE measures two or more sides, one after the other, in rounds: the bare limit "
+        "A FIGURE measures its sides, mostly two or more, one after the other, in rounds: the bare "
+        "limit "
         "of the work (SQLite that only commits the same rows, ZeroMQ that only echoes, an inotify "
         "watch that only passes on) and Tailgate. Shown are the medians over the rounds, their "
         "least and most, and the ratio to the bare limit with what it should be. Without a FIGURE "

@@ -91,6 +91,11 @@ static void keep(struct bench_side_result *result, const struct bench_sample *sa
     result->count = sample->count;
 }
 
+static bool is_never(const struct bench_target *target)
+{
+    return !target->against && !target->at_least && target->limit == 0;
+}
+
 static void sum_up(struct bench_result *result)
 {
     double ordered[BENCH_ROUNDS];
@@ -107,8 +112,9 @@ static void sum_up(struct bench_result *result)
         const struct bench_series *against =
             target->against ? bench_find(result, target->against, target->against_value) : NULL;
         assert(value && (against || !target->against));
-        bench_judge(target, value->spread.median, against ? against->spread.median : 1,
-                    &result->verdict[t]);
+        /* What must never be is judged by the worst round. */
+        bench_judge(target, is_never(target) ? value->spread.most : value->spread.median,
+                    against ? against->spread.median : 1, &result->verdict[t]);
     }
 }
 

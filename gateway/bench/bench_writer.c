@@ -1,6 +1,7 @@
 #include "gateway/bench/bench_writer.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "adapters/host/clock.h"
 #include "proto/buffer.h"
@@ -49,15 +50,15 @@ int bench_write(struct bench_site *site, sqlite3 *db, uint64_t number, struct be
     return code;
 }
 
-/* Adds to *MISSES where nobody had it. */
-static int write_one(const struct bench_writer *writer, uint64_t number, unsigned *misses)
+static int write_one(const struct bench_writer *writer, uint64_t number)
 {
     sqlite3 *db = bench_open(writer->site->db);
     int code = db ? bench_write(writer->site, db, number, writer->board) : -1;
 
     if (code == 0 && writer->manner == BENCH_ONE_BY_ONE &&
-        !bench_board_wait(writer->board, MISSED_US) && ++*misses == MISSES_MAX)
-        code = bench_fail("%u queries reached no worker within 10 s", *misses);
+        !bench_board_wait(writer->board, MISSED_US) &&
+        atomic_fetch_add(&writer->board->missed, 1) + 1 == MISSES_MAX)
+        code = bench_fail("%d queries reached no worker within 10 s", MISSES_MAX);
     sqlite3_close(db);
     return code < 0 ? -1 : 0;
 }
@@ -74,16 +75,24 @@ static sqlite3 *keep_open(const struct bench_site *site)
     return db;
 }
 
+int bench_keeper_run(const void *site)
+{
+    sqlite3 *kept = keep_open(site);
+
+    while (kept) /* until SIGTERM */
+        pause();
+    return -1;
+}
+
 int bench_writer_run(const void *work)
 {
     const struct bench_writer *writer = work;
     sqlite3 *kept = keep_open(writer->site);
     int64_t due_us = clock_mono_us();
-    unsigned misses = 0;
     int code = kept ? 0 : -1;
 
     for (uint64_t i = 0; i < writer->count && code == 0; i++) {
-        code = write_one(writer, writer->first + i * writer->step, &misses);
+        code = write_one(writer, writer->first + i * writer->step);
         due_us += writer->pause_us;
         if (writer->manner == BENCH_ONE_BY_ONE)
             due_us = clock_mono_us() + writer->pause_us;

@@ -24,6 +24,10 @@ struct bench_writer {
 /* A bench_role_fn for a struct bench_writer; it ends when its queries are written. */
 int bench_writer_run(const void *work);
 
+/* A bench_role_fn for a struct bench_site: holds a connection to it until it is ended, as a gateway
+ * would, so that whoever else closes one is not the last who writes the WAL back. */
+int bench_keeper_run(const void *site);
+
 /* Inserts query NUMBER over DB and stamps it. Returns 0, 1 when the database was locked for longer
  * than the timeout of 10 s, or -1 after bench_fail(). */
 int bench_write(struct bench_site *site, sqlite3 *db, uint64_t number, struct bench_board *board);
