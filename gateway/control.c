@@ -57,6 +57,7 @@ static enum builtin set_paused(struct server *self, int64_t now_us, const struct
     }
     event.pause.service = service;
     event.pause.on = on;
+    deliveries_run(self, now_us); /* what was given out before it goes before it */
     carry_event(self, now_us, &event);
     buffer_reset(&self->status);
     if (self->stats.count[STAT_REFUSED_FULL] != refused) {

@@ -1,7 +1,11 @@
 /* Deliveries, put off until the frames that wait at the doors are read: what leaves in one go wakes
  * ZeroMQ's thread, and each worker, once and not for each query. None is put off longer than the
  * turn. Meanwhile its worker may be lost, or the query answered: then it comes to nothing. */
+#include <stdlib.h>
+
 #include "gateway/server.h"
+
+#define ROOM_KEPT 1024 /* deliveries; an action is large */
 
 void deliveries_add(struct server *self, const struct action *action)
 {
@@ -41,5 +45,9 @@ void deliveries_run(struct server *self, int64_t now_us)
         put_off->count = 0;
         tell_if_full(self, now_us);
         carry_actions(self, now_us); /* may put off others */
+    }
+    if (put_off->room > ROOM_KEPT) {
+        free(put_off->action);
+        *put_off = (struct deliveries){0};
     }
 }

@@ -130,7 +130,7 @@ static void on_committed(struct dispatch *self, int64_t now_us, const struct eve
     struct service *service;
 
     assert(flight && flight->state == FLIGHT_COMMITTING);
-    if (!flight->single) {
+    if (!flight->single || self->stopped) { /* then each service gets its turn (D5) */
         dispatch_forget(self, flight);
         return;
     }

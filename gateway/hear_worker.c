@@ -89,6 +89,7 @@ static bool find_row(struct server *self, int64_t now_us, int64_t id, const stru
     int error = known ? BRIDGE_OK : carry_load(self, id, &hand->row);
 
     memset(&hand->query, 0, sizeof hand->query);
+    hand->own_frames = false;
     if (!intake_could_read(self, error))
         return false;
     ret_row->found = error == BRIDGE_OK;
@@ -271,7 +272,7 @@ bool hear_answer(struct server *self, int64_t now_us, const struct peer *peer,
     saying.answer = &answer;
     if (answer.token.size > 0 && token_parse(answer.token, &token) == 0)
         saying.token = &token;
-    if (saying.token || (worker && worker->leases))
+    if (saying.token || (worker && worker->leases && worker->leases->sent))
         read = feed(self, now_us, peer, worker, &saying);
     else if (worker)
         hear_expel(self, now_us, peer, envelope, MDP_02,

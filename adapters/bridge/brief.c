@@ -2,8 +2,9 @@
 
 #include "adapters/bridge/sql.h"
 
-static const char sql[] = "SELECT id, coalesce(read, 0) = 0 AND to_session = ?4 FROM messages"
-                          " WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
+static const char sql[] =
+    "SELECT id, coalesce(read, 0) = 0 AND CAST(to_session AS TEXT) = ?4 FROM messages"
+    " WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
 
 int brief_read(sqlite3 *db, int64_t after, int64_t upto, struct span session, size_t limit,
                struct brief *ret_brief, size_t *ret_count)

@@ -185,7 +185,7 @@ static void look_at_others(struct store *self)
     bool row = false;
     int64_t version = self->version;
     (void)store_look(self, RUN_VERSION, NULL, 0, &row, &version);
-    self->others_wrote = self->version != 0 && version != self->version;
+    self->others_wrote |= self->version != 0 && version != self->version;
     self->version = version;
 }
 
@@ -199,9 +199,12 @@ int store_begin(struct store *self, int64_t now_us)
     return error;
 }
 
-bool store_others_wrote(const struct store *self)
+bool store_others_wrote(struct store *self)
 {
-    return self->others_wrote;
+    bool wrote = self->others_wrote;
+
+    self->others_wrote = false;
+    return wrote;
 }
 
 int store_commit(struct store *self)

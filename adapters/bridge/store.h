@@ -154,8 +154,8 @@ int store_bridge_id(struct store *self, char ret_id[BRIDGE_ID_SIZE]);
 void store_close(struct store **self);
 /* BEGIN IMMEDIATE. NOW_US (UTC) stamps all rows of the group. BRIDGE_BUSY: nothing began. */
 int store_begin(struct store *self, int64_t now_us);
-/* Somebody else has committed since the store_begin() before the last one. */
-bool store_others_wrote(const struct store *self);
+/* Somebody else has committed between two calls of store_begin() since this was last asked. */
+bool store_others_wrote(struct store *self);
 /* One reply inside the group:
  *   UPDATE messages SET read=1 WHERE id=? AND read=0 AND EXISTS (live conversation)
  * or, when CLAIMED, the same of our own delivery row, which goes from claimed to done. One row

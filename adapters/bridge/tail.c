@@ -148,8 +148,10 @@ void tail_let_go(struct tail *self)
         return;
     for (size_t i = 0; i < STREAMS; i++)
         stream_stop(&self->stream[i]);
-    (void)sql_step(self->end, &row); /* it has only read: nothing to be refused */
+    (void)sql_step(self->end, &row);
     sql_reset(self->end);
+    if (!sqlite3_get_autocommit(self->db))
+        sql_rollback(self->db); /* no memory for a COMMIT of what was only read */
     self->open = false;
 }
 
@@ -367,5 +369,6 @@ int tail_last_id(struct tail *self, int64_t *ret_id)
 
 bool tail_is_quiet(const struct tail *self)
 {
-    return !self->loaded && !self->open && db_is_quiet(self->db);
+    return !self->loaded && !self->open && sqlite3_get_autocommit(self->db) &&
+           db_is_quiet(self->db);
 }

@@ -28,7 +28,7 @@ static int tear_down(void **state)
 static void rows_are_open_that_the_bridge_would_fetch(void **state)
 {
     (void)state;
-    static const bool open[] = {true, false, true, false, false, false, true};
+    static const bool open[] = {true, false, true, false, false, false, true, true};
     struct place place = support_bridge(folder);
     struct brief brief[10];
     sqlite3 *db = NULL;
@@ -39,7 +39,7 @@ static void rows_are_open_that_the_bridge_would_fetch(void **state)
                      "('" CONVERSATION "', 'a', 'b', '', '', 0), ('x', 'a', 'b', '', '', 1),"
                      "('x', 'a', 'b', '', '', NULL), ('x', 'a', 'b', '', '', 'yes'),"
                      "('x', 'a', 'b', '', '', x'00'), ('x', 'b', 'a', '', '', 0),"
-                     "('x', 'a', 'b', '', '', 0.0)");
+                     "('x', 'a', 'b', '', '', 0.0), ('x', 'a', x'62', '', '', 0)");
     assert_int_equal(db_open(&place, DB_READER, 0, &db), BRIDGE_OK);
     assert_int_equal(brief_read(db, 0, INT64_MAX, span_str("b"), 10, brief, &count), BRIDGE_OK);
     assert_int_equal(count, sizeof open / sizeof open[0]);

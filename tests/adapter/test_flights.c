@@ -33,14 +33,21 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* A flight that is offered, with DELIVERY as its query's. */
-static struct flight *add(struct flights *flights, const char *delivery)
+/* A flight that waits, with DELIVERY as its query's. */
+static struct flight *add_waiting(struct flights *flights, const char *delivery)
 {
     char query[300];
     snprintf(query, sizeof query, "{\"question\":\"?\",\"delivery\":%s}", delivery);
     struct flight *flight = flights_add(flights, span_str("t"), span_str(query), NOW, UTC);
     assert_non_null(flight);
-    flight->offered = true;
+    return flight;
+}
+
+/* The same, and it is offered. */
+static struct flight *add(struct flights *flights, const char *delivery)
+{
+    struct flight *flight = add_waiting(flights, delivery);
+    flights_offer(flights, flight);
     return flight;
 }
 
@@ -76,10 +83,9 @@ static void end_that_was_told_is_not_told_again(void **state)
 static void no_more_than_the_slots_are_offered_oldest_first(void **state)
 {
     struct flights *flights = *state;
-    struct flight *first = add(flights, "{}"), *second = add(flights, "{}");
-    first->offered = second->offered = false;
+    struct flight *first = add_waiting(flights, "{}"), *second = add_waiting(flights, "{}");
     assert_ptr_equal(flights_waiting(flights, 1), first);
-    first->offered = true;
+    flights_offer(flights, first);
     assert_null(flights_waiting(flights, 1));
     assert_ptr_equal(flights_waiting(flights, 2), second);
     assert_ptr_equal(flights_unoffered(flights), second);

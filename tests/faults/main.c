@@ -1,5 +1,6 @@
 /* faults: the scripted run under every fault of its files, and under every cut of the power. */
 #include <getopt.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,11 +10,13 @@
 #include "tests/faults/power.h"
 
 static const char help[] =
-    "usage: faults [--journal wal|delete] [--jobs N] [--trace] [--only KIND[:N[:once|ever]]]\n"
+    "usage: faults [--journal wal|delete] [--jobs N] [--stride N] [--trace]\n"
+    "              [--only KIND[:N[:once|ever]]]\n"
     "       faults --power [--lie] [--journal wal|delete] [--seeds N] [--cut N:SEED]\n"
     "  --journal M   only this journal mode (default: both)\n"
     "  --only K:N:W  only faults of kind K, only the N-th call, only once or only for ever\n"
     "  --jobs N      runs at a time (default 3; 1 with --only K:N)\n"
+    "  --stride N    only each N-th call, from a random one on (default 1: all)\n"
     "  --trace       each step and each call of SQLite on its files, on stderr\n"
     "  --power       the power is cut after each change of a file instead\n"
     "  --seeds N     states of the disk per cut (default 5)\n"
@@ -74,6 +77,8 @@ static bool read_option(struct wish *wish, int letter, const char *text)
         return read_kind(wish, text);
     case 'j':
         return sscanf(text, "%d", &wish->matrix.jobs) == 1 && wish->matrix.jobs > 0;
+    case 'e':
+        return sscanf(text, "%ld", &wish->matrix.stride) == 1 && wish->matrix.stride > 0;
     case 's':
         return sscanf(text, "%lu", &wish->power.seeds) == 1 && wish->power.seeds > 0;
     case 'c':
@@ -95,12 +100,17 @@ static bool read_option(struct wish *wish, int letter, const char *text)
 /* Returns -1 to go on, else the exit code. */
 static int read_wish(int argc, char **argv, struct wish *wish)
 {
-    static const struct option option[] = {
-        {"journal", required_argument, NULL, 'm'}, {"only", required_argument, NULL, 'o'},
-        {"jobs", required_argument, NULL, 'j'},    {"seeds", required_argument, NULL, 's'},
-        {"cut", required_argument, NULL, 'c'},     {"trace", no_argument, NULL, 't'},
-        {"power", no_argument, NULL, 'p'},         {"lie", no_argument, NULL, 'l'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
+    static const struct option option[] = {{"journal", required_argument, NULL, 'm'},
+                                           {"only", required_argument, NULL, 'o'},
+                                           {"jobs", required_argument, NULL, 'j'},
+                                           {"seeds", required_argument, NULL, 's'},
+                                           {"cut", required_argument, NULL, 'c'},
+                                           {"trace", no_argument, NULL, 't'},
+                                           {"power", no_argument, NULL, 'p'},
+                                           {"lie", no_argument, NULL, 'l'},
+                                           {"stride", required_argument, NULL, 'e'},
+                                           {"help", no_argument, NULL, 'h'},
+                                           {NULL, 0, NULL, 0}};
     int letter;
 
     while ((letter = getopt_long(argc, argv, "", option, NULL)) != -1) {
@@ -121,8 +131,9 @@ static int read_wish(int argc, char **argv, struct wish *wish)
 
 int main(int argc, char **argv)
 {
-    struct wish wish = {
-        .matrix = {.jobs = 3, .ever = -1}, .power = {.seeds = 5, .cut = -1}, .mode = -1};
+    struct wish wish = {.matrix = {.jobs = 3, .ever = -1, .stride = 1},
+                        .power = {.seeds = 5, .cut = -1},
+                        .mode = -1};
     int code = read_wish(argc, argv, &wish);
     long violations = 0;
 
@@ -132,6 +143,7 @@ int main(int argc, char **argv)
         fputs("faults: libsodium cannot start\n", stderr);
         return 1;
     }
+    wish.matrix.first = (long)randombytes_uniform((uint32_t)wish.matrix.stride);
     for (int mode = 0; mode < SITE_MODES; mode++) {
         if (wish.mode >= 0 && wish.mode != mode)
             continue;

@@ -15,6 +15,8 @@ struct matrix_wish {
     const char *kind; /* only this one; NULL: all */
     long n;           /* with KIND: only the N-th; 0: all */
     int ever;         /* with KIND: 0 only once, 1 only for ever, -1 both */
+    long stride;      /* of all calls each STRIDE-th fails, */
+    long first;       /*   from one of the first STRIDE on: 0 to STRIDE - 1 */
 };
 
 /* Runs MODE, prints a line with the totals. Returns the number of violations. */
