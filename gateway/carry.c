@@ -48,12 +48,21 @@ static void count_adapter(struct server *self, const struct action *action)
 
 /* Delivering. */
 
+/* A query that is on its way to its worker. */
+struct passing {
+    int64_t now_us;
+    const struct action *action;
+    const struct worker *worker;
+    bool batched; /* it is in a batch, which tells the core (batches_add()) */
+};
+
 /* Sends a query in the frames of its worker's protocol: BODY, which the worker returns with
  * ADDRESS.
  */
-static int send_query(struct server *self, const struct worker *worker, struct span address,
+static int send_query(struct server *self, struct passing *passing, struct span address,
                       const struct span *body, size_t count)
 {
+    const struct worker *worker = passing->worker;
     const struct mdp_message request = {
         .command = MDP_REQUEST, .address = address, .body = body, .body_count = count};
     const struct span rep[] = {address, span_of("", 0), body[0]};
@@ -63,6 +72,11 @@ static int send_query(struct server *self, const struct worker *worker, struct s
         return carry_send(self, &worker->peer, NULL, rep, 3);
     if (worker->protocol == WORKER_REQ)
         return carry_send(self, &worker->peer, &worker->envelope, body, 1);
+    passing->batched = worker->protocol == WORKER_MDP_02 && worker->options.batches;
+    if (passing->batched) {
+        batches_add(self, passing->now_us, worker, passing->action, &request);
+        return 0;
+    }
     return carry_send(self, &worker->peer, &worker->envelope, frame,
                       mdp_write(door_version(worker->protocol), &request, frame));
 }
@@ -96,10 +110,11 @@ static void tell(const struct server *self, int64_t now_us, const struct action 
 
 /* Sends the query as one JSON object, and to a relay behind it what its Majordomo client sent.
  * BODY: what a client sent. */
-static int send_json(struct server *self, const struct worker *worker, const struct tail_row *row,
+static int send_json(struct server *self, struct passing *passing, const struct tail_row *row,
                      const struct message *message, const struct body *body,
                      const struct delivery *delivery)
 {
+    bool relays = passing->worker->options.relays;
     struct message_row columns = row->columns;
     struct message query = *message;
     struct span frame[MDP_BODY];
@@ -116,9 +131,9 @@ static int send_json(struct server *self, const struct worker *worker, const str
     }
     message_compose_query(&columns, &query, delivery, &json);
     frame[0] = buffer_span(&json);
-    for (size_t i = 0; worker->options.relays && message->majordomo && i < body->count; i++)
+    for (size_t i = 0; relays && message->majordomo && i < body->count; i++)
         frame[count++] = body->frame[i];
-    error = send_query(self, worker, delivery->token, frame, count);
+    error = send_query(self, passing, delivery->token, frame, count);
     buffer_done(&json);
     buffer_done(&text);
     return error;
@@ -127,9 +142,9 @@ static int send_json(struct server *self, const struct worker *worker, const str
 /* Sends the query to its worker: as its client sent it where both speak Majordomo and the worker
  * asked for nothing else. Returns as gate_send(), or -EBUSY when what belongs to the row cannot be
  * read. */
-static int send_row(struct server *self, int64_t now_us, const struct action *action,
-                    const struct worker *worker, const struct tail_row *row)
+static int send_row(struct server *self, struct passing *passing, const struct tail_row *row)
 {
+    const struct worker *worker = passing->worker;
     char address[TOKEN_SIZE];
     struct message message;
     struct told told;
@@ -139,14 +154,14 @@ static int send_row(struct server *self, int64_t now_us, const struct action *ac
     message_read(&row->columns, &message);
     if (!body_load(self, row, &message, &body))
         return -EBUSY;
-    tell(self, now_us, action, row, &told);
+    tell(self, passing->now_us, passing->action, row, &told);
     if (message.majordomo && worker_is_majordomo(worker->protocol) &&
         !worker->options.wants_query && !worker->options.relays)
-        error = send_query(self, worker,
+        error = send_query(self, passing,
                            span_of(address, token_raw_address(told.delivery.token, address)),
                            body.frame, body.count);
     else
-        error = send_json(self, worker, row, &message, &body, &told.delivery);
+        error = send_json(self, passing, row, &message, &body, &told.delivery);
     body_done(&body);
     return error;
 }
@@ -169,64 +184,75 @@ static bool still_wanted(struct server *self, const struct action *action,
     return true;
 }
 
-/* Loads the query, looks once more whether it still wants an answer, and sends it. Returns true
- * when that was done; else *ret_why says what came between. */
-static bool deliver(struct server *self, int64_t now_us, const struct action *action,
-                    enum undeliverable *ret_why)
-{
-    const struct worker *worker = dispatch_worker(self->dispatch, &action->peer);
-    struct tail_row row;
-    int error;
-
-    *ret_why = UNDELIVERABLE_PEER_GONE;
-    if (!worker)
-        return false;
-    *ret_why = UNDELIVERABLE_BUSY;
-    carry_let_go(self);
-    error = carry_load(self, action->id, &row);
-    if (error == BRIDGE_ABSENT) {
-        submit_end_of(self, action, NULL, false);
-        *ret_why = UNDELIVERABLE_ENDED;
-        return false;
-    }
-    if (!intake_could_read(self, error))
-        return false;
-    if (!still_wanted(self, action, &row)) {
-        *ret_why = UNDELIVERABLE_ENDED;
-        tail_unload(self->tail);
-        return false;
-    }
-    error = send_row(self, now_us, action, worker, &row);
-    tail_unload(self->tail);
-    *ret_why = error == -EAGAIN  ? UNDELIVERABLE_PEER_FULL
-               : error == -EBUSY ? UNDELIVERABLE_BUSY
-                                 : UNDELIVERABLE_PEER_GONE;
-    return error == 0;
-}
-
-void carry_deliver(struct server *self, int64_t now_us, const struct action *action)
+static void tell_undeliverable(struct server *self, int64_t now_us, const struct action *action,
+                               enum undeliverable why)
 {
     struct event event = {.kind = EVENT_UNDELIVERABLE};
 
     event.undeliverable.id = action->id;
     event.undeliverable.attempt = action->attempt;
     event.undeliverable.peer = &action->peer;
-    if (deliver(self, now_us, action, &event.undeliverable.why)) {
-        event = (struct event){.kind = EVENT_DELIVERED};
-        event.delivered.id = action->id;
-        event.delivered.attempt = action->attempt;
-        event.delivered.peer = &action->peer;
-        dispatch_feed(self->dispatch, now_us, &event);
-        self->stats.count[STAT_DISPATCHED]++;
-        if (action->attempt == 1)
-            histogram_add(&self->stats.stage[STAGE_TAIL_TO_DISPATCH], now_us - action->seen_us);
-        count_adapter(self, action);
-        log_event(LOG_DEBUG, "dispatched", LOG_INT("id", action->id),
-                  LOG_STR("worker", action->worker), LOG_STR("service", action->service),
-                  LOG_INT("attempt", action->attempt));
+    event.undeliverable.why = why;
+    dispatch_feed(self->dispatch, now_us, &event);
+}
+
+void carry_delivered(struct server *self, int64_t now_us, const struct action *action, int error)
+{
+    struct event event = {.kind = EVENT_DELIVERED};
+
+    if (error) {
+        tell_undeliverable(self, now_us, action,
+                           error == -EAGAIN  ? UNDELIVERABLE_PEER_FULL
+                           : error == -EBUSY ? UNDELIVERABLE_BUSY
+                                             : UNDELIVERABLE_PEER_GONE);
         return;
     }
+    event.delivered.id = action->id;
+    event.delivered.attempt = action->attempt;
+    event.delivered.peer = &action->peer;
     dispatch_feed(self->dispatch, now_us, &event);
+    self->stats.count[STAT_DISPATCHED]++;
+    if (action->attempt == 1)
+        histogram_add(&self->stats.stage[STAGE_TAIL_TO_DISPATCH], now_us - action->seen_us);
+    count_adapter(self, action);
+    log_event(LOG_DEBUG, "dispatched", LOG_INT("id", action->id), LOG_STR("worker", action->worker),
+              LOG_STR("service", action->service), LOG_INT("attempt", action->attempt));
+}
+
+void carry_deliver(struct server *self, int64_t now_us, const struct action *action)
+{
+    struct passing passing = {
+        .now_us = now_us,
+        .action = action,
+        .worker = dispatch_worker(self->dispatch, &action->peer),
+    };
+    struct tail_row row;
+    int error;
+
+    if (!passing.worker) {
+        tell_undeliverable(self, now_us, action, UNDELIVERABLE_PEER_GONE);
+        return;
+    }
+    carry_let_go(self);
+    error = carry_load(self, action->id, &row);
+    if (error == BRIDGE_ABSENT) {
+        submit_end_of(self, action, NULL, false);
+        tell_undeliverable(self, now_us, action, UNDELIVERABLE_ENDED);
+        return;
+    }
+    if (!intake_could_read(self, error)) {
+        tell_undeliverable(self, now_us, action, UNDELIVERABLE_BUSY);
+        return;
+    }
+    if (still_wanted(self, action, &row)) {
+        error = send_row(self, &passing, &row);
+        tail_unload(self->tail);
+        if (!passing.batched)
+            carry_delivered(self, now_us, action, error);
+    } else {
+        tail_unload(self->tail);
+        tell_undeliverable(self, now_us, action, UNDELIVERABLE_ENDED);
+    }
 }
 
 /* The rest. */

@@ -42,6 +42,7 @@ void deliveries_run(struct server *self, int64_t now_us)
         for (size_t i = 0; i < put_off->count; i++)
             if (dispatch_awaits(self->dispatch, &put_off->action[i]))
                 carry_deliver(self, now_us, &put_off->action[i]);
+        batches_send(self, now_us);
         put_off->count = 0;
         tell_if_full(self, now_us);
         carry_actions(self, now_us); /* may put off others */

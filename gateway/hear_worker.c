@@ -200,6 +200,27 @@ static bool on_mdp_answer(struct server *self, int64_t now_us, const struct peer
     return true;
 }
 
+/* Each message of a batch, as if it had come by itself. What cannot be judged just now waits, with
+ * all that follows it. */
+static bool on_batch(struct server *self, int64_t now_us, const struct peer *peer,
+                     const struct envelope *envelope, struct span body)
+{
+    struct span rest = self->batch_heard ? self->batch : body, frame[MDP_FRAMES_MAX];
+    struct mdp_message message;
+    int got;
+
+    while ((got = mdp_batch_take(&rest, frame, &message)) == 1 && message.command != MDP_REQUEST &&
+           self->batch_heard < LIMIT_SLOTS) {
+        if (!on_mdp_answer(self, now_us, peer, envelope, MDP_02, &message))
+            return false;
+        self->batch_heard++;
+        self->batch = rest;
+    }
+    if (got != 0)
+        hear_expel(self, now_us, peer, envelope, MDP_02, "it sent a malformed batch");
+    return true;
+}
+
 bool hear_majordomo(struct server *self, int64_t now_us, const struct peer *peer,
                     const struct envelope *envelope, enum mdp_version version,
                     const struct span *frame, size_t count)
@@ -224,6 +245,8 @@ bool hear_majordomo(struct server *self, int64_t now_us, const struct peer *peer
     case MDP_PARTIAL:
     case MDP_FINAL:
         return on_mdp_answer(self, now_us, peer, envelope, version, &message);
+    case MDP_BATCH:
+        return on_batch(self, now_us, peer, envelope, message.body[0]);
     case MDP_REQUEST:
     case MDP_HEARTBEAT:
     case MDP_DISCONNECT:

@@ -445,6 +445,7 @@ void open_close(struct server *server)
     free(server->closed);
     free(server->waiting);
     free(server->deliveries.action);
+    batches_done(&server->batches);
     submit_done(server);
     upkeep_done(server);
     rulebook_done(&server->rulebook);

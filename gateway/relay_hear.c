@@ -170,7 +170,8 @@ static void on_majordomo(struct relay *self, int64_t now_us, const struct peer *
         expel(self, now_us, peer, envelope, (int)version, why);
         return;
     }
-    if (mdp_read(version, frame, count, &message) < 0 || message.command == MDP_REQUEST) {
+    if (mdp_read(version, frame, count, &message) < 0 || message.command == MDP_REQUEST ||
+        message.command == MDP_BATCH) { /* which it sends to nobody, so that nobody sends it one */
         expel(self, now_us, peer, envelope, (int)version, "it sent a malformed Majordomo command");
         return;
     }

@@ -11,6 +11,7 @@
  *   replies.c  what was committed          ──▶ frames to clients
  *   carry.c    actions of the core         ──▶ frames, log lines
  *   deliveries.c  those that send queries  ──▶ the same, together
+ *   batches.c  several for one worker      ──▶ one message
  *   submit.c   actions of the core         ──▶ jobs for the committer
  *   settle.c   jobs that have ended        ──▶ events for the core, replies, log lines
  *   upkeep.c   time                        ──▶ jobs for the committer
@@ -81,6 +82,22 @@ struct asking {
     size_t body_count;
 };
 
+/* Queries that leave in one message. */
+#define BATCH_MOST 200
+struct batch {
+    struct peer peer; /* of their worker, and */
+    struct envelope envelope;
+    struct buffer body;
+    const struct action *action[BATCH_MOST]; /* in the order of the body; of the deliveries */
+    size_t count;
+};
+
+/* The batches that are open, one for each worker. */
+struct batches {
+    struct batch *batch;
+    size_t count, room;
+};
+
 struct lookups;
 
 struct server {
@@ -130,6 +147,8 @@ struct server {
     struct upkeep upkeep;
     /* door.c */
     struct frameset set; /* the message being looked at */
+    size_t batch_heard;  /* it is a batch, of which so many messages were looked at, */
+    struct span batch;   /*   and these not yet */
     size_t first_door;   /* whose turn it is to be read first */
     bool held;           /* set waits until its row can be read */
     struct peer held_peer;
@@ -146,6 +165,7 @@ struct server {
         struct action *action; /* to be carried out in this turn, in order */
         size_t count, room;
     } deliveries;
+    struct batches batches;
     /* submit.c */
     struct action *waiting; /* what waits until its row can be read, in order */
     size_t waiting_count, waiting_room;
@@ -359,10 +379,24 @@ void deliveries_add(struct server *self, const struct action *action);
 /* Carries out what was put off and is still wanted, and what follows from that. */
 void deliveries_run(struct server *self, int64_t now_us);
 
+/* batches.c */
+
+/* Has REQUEST, the query of ACTION, sent to WORKER with others; carry_delivered() is called then.
+ * ACTION is borrowed for that long. */
+void batches_add(struct server *self, int64_t now_us, const struct worker *worker,
+                 const struct action *action, const struct mdp_message *request);
+/* Sends what is left. */
+void batches_send(struct server *self, int64_t now_us);
+void batches_done(struct batches *self);
+
 /* carry.c */
 
-/* Sends the query of ACTION, an ACTION_DELIVER, and tells the core what came of it. */
+/* Sends the query of ACTION, an ACTION_DELIVER, and tells the core what came of it, at once or when
+ * its batch is sent. ACTION stays as it is until then. */
 void carry_deliver(struct server *self, int64_t now_us, const struct action *action);
+/* Tells the core that ACTION was carried out, or (ERROR, as gate_send() says it, or -EBUSY: what
+ * belongs to the row cannot be read) that it was not. */
+void carry_delivered(struct server *self, int64_t now_us, const struct action *action, int error);
 
 /* Carries out all actions that the core has decided on. */
 void carry_actions(struct server *self, int64_t now_us);

@@ -2,28 +2,31 @@
 
 #include <assert.h>
 
+#include "proto/pack.h"
+
 static_assert(MDP_FRAMES_MAX + 2 <= LIMIT_FRAMES,
               "what is written, with its envelope, can be read");
 
 /* The byte of each command of a worker; 0: the version has none. */
-static const char command_byte[][MDP_DISCONNECT + 1] = {[MDP_01] = {[MDP_READY] = 1,
-                                                                    [MDP_REQUEST] = 2,
-                                                                    [MDP_FINAL] = 3,
-                                                                    [MDP_HEARTBEAT] = 4,
-                                                                    [MDP_DISCONNECT] = 5},
-                                                        [MDP_02] = {[MDP_READY] = 1,
-                                                                    [MDP_REQUEST] = 2,
-                                                                    [MDP_PARTIAL] = 3,
-                                                                    [MDP_FINAL] = 4,
-                                                                    [MDP_HEARTBEAT] = 5,
-                                                                    [MDP_DISCONNECT] = 6}};
+static const char command_byte[][MDP_BATCH + 1] = {[MDP_01] = {[MDP_READY] = 1,
+                                                               [MDP_REQUEST] = 2,
+                                                               [MDP_FINAL] = 3,
+                                                               [MDP_HEARTBEAT] = 4,
+                                                               [MDP_DISCONNECT] = 5},
+                                                   [MDP_02] = {[MDP_READY] = 1,
+                                                               [MDP_REQUEST] = 2,
+                                                               [MDP_PARTIAL] = 3,
+                                                               [MDP_FINAL] = 4,
+                                                               [MDP_HEARTBEAT] = 5,
+                                                               [MDP_DISCONNECT] = 6,
+                                                               [MDP_BATCH] = 7}};
 
 /* The command that FRAME holds; 0 when it is none. */
 static unsigned read_command(enum mdp_version version, struct span frame)
 {
     if (frame.size != 1 || frame.data[0] == 0)
         return 0;
-    for (unsigned command = MDP_READY; command <= MDP_DISCONNECT; command++)
+    for (unsigned command = MDP_READY; command <= MDP_BATCH; command++)
         if (command_byte[version][command] == frame.data[0])
             return command;
     return 0;
@@ -84,6 +87,11 @@ int mdp_read(enum mdp_version version, const struct span *frame, size_t count,
     case MDP_DISCONNECT:
         result = count == 1 ? 0 : -1;
         break;
+    case MDP_BATCH:
+        result = count == 2 ? 0 : -1;
+        message.body = frame + 1;
+        message.body_count = 1;
+        break;
     default:
         break;
     }
@@ -108,7 +116,7 @@ size_t mdp_write(enum mdp_version version, const struct mdp_message *message,
 {
     size_t count = 0;
 
-    assert(version == MDP_02 || message->command != MDP_PARTIAL);
+    assert(command_byte[version][message->command]);
     frame[count++] = span_str(version == MDP_01 ? MDP_WORKER_01 : MDP_WORKER_02);
     frame[count++] = span_of(&command_byte[version][message->command], 1);
     switch (message->command) {
@@ -130,8 +138,44 @@ size_t mdp_write(enum mdp_version version, const struct mdp_message *message,
         break;
     case MDP_DISCONNECT:
         break;
+    case MDP_BATCH:
+        frame[count++] = message->body[0];
+        break;
     }
     return count;
+}
+
+/* --- batches --- */
+
+static bool is_batched(enum mdp_command command)
+{
+    return command == MDP_REQUEST || command == MDP_PARTIAL || command == MDP_FINAL;
+}
+
+void mdp_batch_add(const struct mdp_message *message, struct buffer *ret_body)
+{
+    struct span frame[MDP_FRAMES_MAX];
+    size_t count = mdp_write(MDP_02, message, frame);
+
+    assert(is_batched(message->command));
+    pack_write(frame + 1, count - 1, ret_body); /* without the header */
+}
+
+int mdp_batch_take(struct span *rest, struct span frame[MDP_FRAMES_MAX],
+                   struct mdp_message *ret_message)
+{
+    struct span after = *rest;
+    struct mdp_message message;
+    size_t count;
+
+    if (rest->size == 0)
+        return 0;
+    if (pack_take(&after, frame, MDP_FRAMES_MAX, &count) < 0 ||
+        mdp_read(MDP_02, frame, count, &message) < 0 || !is_batched(message.command))
+        return -1;
+    *rest = after;
+    *ret_message = message;
+    return 1;
 }
 
 /* --- clients --- */

@@ -1,10 +1,11 @@
 /* The Majordomo Protocol, 0.1 and 0.2 (ZeroMQ RFCs 7/MDP and 18/MDP), worker and client side.
- * Reading borrows, writing fills an array of spans; nothing is allocated. The routing id in front
- * is ZeroMQ's business and not part of this, nor is the empty frame that leads a message of 0.1:
- * that is an envelope (proto/frames.h). */
+ * Reading borrows, writing fills an array of spans; nothing is allocated but a batch's buffer. The
+ * routing id in front is ZeroMQ's business and not part of this, nor is the empty frame that leads
+ * a message of 0.1: that is an envelope (proto/frames.h). */
 #ifndef TAILGATE_PROTO_MDP_H
 #define TAILGATE_PROTO_MDP_H
 
+#include "proto/buffer.h"
 #include "proto/limits.h"
 #include "proto/span.h"
 
@@ -17,14 +18,15 @@ enum mdp_version { MDP_01, MDP_02 };
 
 /* What a worker's command means. The byte on the wire depends on the version: these numbers are
  * those of 0.2; in 0.1 REPLY, which is FINAL here, is 3, HEARTBEAT 4 and DISCONNECT 5, and there is
- * no PARTIAL. */
+ * no PARTIAL. BATCH is ours, in 0.2 only: several of REQUEST, PARTIAL and FINAL (WIRE.md). */
 enum mdp_command {
     MDP_READY = 1,
     MDP_REQUEST = 2,
     MDP_PARTIAL = 3,
     MDP_FINAL = 4,
     MDP_HEARTBEAT = 5,
-    MDP_DISCONNECT = 6
+    MDP_DISCONNECT = 6,
+    MDP_BATCH = 7
 };
 
 /* The frames of a body at most: what relays add stands in front of a request's or answer's own. */
@@ -35,7 +37,7 @@ struct mdp_message {
     struct span service;     /* READY */
     struct span options;     /* READY, HEARTBEAT: our extra JSON frame; size 0 when absent */
     struct span address;     /* REQUEST, PARTIAL, FINAL: the client address, which is the token */
-    const struct span *body; /* REQUEST, PARTIAL, FINAL: 1 to MDP_BODY (borrowed) */
+    const struct span *body; /* REQUEST, PARTIAL, FINAL: 1 to MDP_BODY (borrowed); BATCH: 1 */
     size_t body_count;
 };
 
@@ -50,9 +52,20 @@ int mdp_read(enum mdp_version version, const struct span *frame, size_t count,
 #define MDP_FRAMES_MAX (LIMIT_BODY_FRAMES + 5)
 
 /* Writes MESSAGE, header first, into FRAME (MDP_FRAMES_MAX of them). Returns the number of frames.
- * The body has 1 to MDP_BODY; no PARTIAL is written in 0.1. */
+ * The body has 1 to MDP_BODY; no PARTIAL and no BATCH is written in 0.1. */
 size_t mdp_write(enum mdp_version version, const struct mdp_message *message,
                  struct span frame[MDP_FRAMES_MAX]);
+
+/* What a sender puts into one batch, in bytes about; a longer one would keep its first waiting. */
+#define MDP_BATCH_SIZE 16384
+
+/* Appends MESSAGE, a REQUEST, PARTIAL or FINAL of 0.2, to the body of a batch. */
+void mdp_batch_add(const struct mdp_message *message, struct buffer *ret_body);
+/* Takes the first message off *REST, which is a batch's body and then what is left of it. Its frames
+ * are in FRAME and borrowed from *REST. Returns 1, 0 when there is none any more, or -1 when *REST
+ * does not begin with a REQUEST, PARTIAL or FINAL (then nothing has changed). */
+int mdp_batch_take(struct span *rest, struct span frame[MDP_FRAMES_MAX],
+                   struct mdp_message *ret_message);
 
 /* The frames that a client's body has at most: Titanic's status or service in front of what is the
  * body of a request or answer. */

@@ -128,6 +128,11 @@ int options_read(struct span options, struct worker_options *ret_options)
             return -1;
         read.heartbeats = span_is(value, "true");
     }
+    if (jtext_find(options, "batches", &value)) {
+        if (jtext_type(value) != JTEXT_BOOL)
+            return -1;
+        read.batches = span_is(value, "true");
+    }
     if (jtext_find(options, "holding", &value) && read_holding(value, &read) < 0)
         return -1;
     if (jtext_find(options, "format", &value) && read_format(value, &read) < 0)
@@ -181,6 +186,8 @@ void options_write(const struct worker_options *options, struct buffer *ret_json
     jtext_member_raw(ret_json, "heartbeats", span_str(options->heartbeats ? "true" : "false"));
     if (options->interval_ms)
         jtext_member_integer(ret_json, "interval", options->interval_ms);
+    if (options->batches)
+        jtext_member_raw(ret_json, "batches", span_str("true"));
     if (options->holding.size)
         jtext_member_raw(ret_json, "holding", options->holding);
     if (options->wants_query)

@@ -25,6 +25,7 @@ struct worker_options {
                   * client sent, for workers of either kind */
     char relay[LIMIT_RELAYS][OPTIONS_RELAY_SIZE]; /* ids of this relay and of those below it */
     size_t relay_count;                           /* 0: it is none */
+    bool batches; /* it takes several queries in one message (mdp.h, BATCH) */
 };
 
 /* Reads OPTIONS (size 0: nothing given). Unknown members are ignored. Returns 0, or -1 when it is

@@ -47,25 +47,34 @@ void pack_write(const struct span *frame, size_t count, struct buffer *ret_packe
         buffer_add(ret_packed, frame[i]);
 }
 
-int pack_read(struct span packed, struct span *ret_frame, size_t room, size_t *ret_count)
+int pack_take(struct span *rest, struct span *ret_frame, size_t room, size_t *ret_count)
 {
-    if (packed.size < NUMBER)
+    if (rest->size < NUMBER)
         return -1;
-    size_t count = read_number(packed.data);
-    size_t rest = packed.size - NUMBER;
-    if (count > room || count > rest / NUMBER)
+    size_t count = read_number(rest->data);
+    size_t left = rest->size - NUMBER;
+    if (count > room || count > left / NUMBER)
         return -1;
-    rest -= count * NUMBER;
-    const char *data = packed.data + NUMBER * (count + 1);
+    left -= count * NUMBER;
+    const char *data = rest->data + NUMBER * (count + 1);
     for (size_t i = 0; i < count; i++) {
-        size_t size = read_number(packed.data + NUMBER * (i + 1));
-        if (size > rest || size > LIMIT_FRAME_SIZE)
+        size_t size = read_number(rest->data + NUMBER * (i + 1));
+        if (size > left || size > LIMIT_FRAME_SIZE)
             return -1;
         ret_frame[i] = span_of(data, size);
         data += size;
-        rest -= size;
+        left -= size;
     }
-    if (rest > 0)
+    *rest = span_of(data, left);
+    *ret_count = count;
+    return 0;
+}
+
+int pack_read(struct span packed, struct span *ret_frame, size_t room, size_t *ret_count)
+{
+    size_t count;
+
+    if (pack_take(&packed, ret_frame, room, &count) < 0 || packed.size > 0)
         return -1;
     *ret_count = count;
     return 0;

@@ -18,5 +18,8 @@ void pack_write(const struct span *frame, size_t count, struct buffer *ret_packe
  * not what pack_write() makes, to the last byte, or holds more frames than fit (then *ret_count is
  * untouched). */
 int pack_read(struct span packed, struct span *ret_frame, size_t room, size_t *ret_count);
+/* The same for one of several lists that stand one behind another: reads the first of *REST, and
+ * takes it off. Returns -1 when *REST does not begin with one; then nothing has changed. */
+int pack_take(struct span *rest, struct span *ret_frame, size_t room, size_t *ret_count);
 
 #endif

@@ -25,6 +25,8 @@ struct link {
     struct outbox answers;
     struct letterbox partials;
     struct frameset received;
+    struct span batch; /* what of a batch in it was not looked at yet */
+    bool batches;      /* the gateway has sent one on this connection: it takes them, too */
 };
 
 static int64_t interval_us(const struct link *self)
@@ -88,6 +90,8 @@ static void unregister(struct link *self, int64_t now_us)
         letterbox_drop(&self->partials);
     self->registered = false;
     self->leaving = false;
+    self->batch = span_of(NULL, 0);
+    self->batches = false;
 }
 
 static struct link_news news(enum link_news_kind kind, const char *text)
@@ -136,11 +140,28 @@ static bool sending(const struct link *self)
     return self->dial.state == DIAL_UP && (!self->wanted || self->registered);
 }
 
-static int send_letter(struct link *self, enum mdp_command command, const struct letter *letter)
+static struct mdp_message message_of(enum mdp_command command, const struct letter *letter)
 {
-    struct mdp_message message = {
+    return (struct mdp_message){
         .command = command, .address = letter->token, .body = &letter->text, .body_count = 1};
-    return send_command(self, &message);
+}
+
+/* Sends several answers in one message. Returns how many; 0 when ZeroMQ takes no more. */
+static size_t send_answers(struct link *self)
+{
+    size_t count = 0, waiting = outbox_waiting(&self->answers);
+    struct buffer body;
+    buffer_init(&body);
+    while (count < waiting && count < LIMIT_SLOTS && body.size < MDP_BATCH_SIZE) {
+        struct mdp_message message = message_of(MDP_FINAL, outbox_at(&self->answers, count++));
+        mdp_batch_add(&message, &body);
+    }
+    struct span span = buffer_span(&body);
+    struct mdp_message batch = {.command = MDP_BATCH, .body = &span, .body_count = 1};
+    if (send_command(self, &batch) != 0)
+        count = 0;
+    buffer_done(&body);
+    return count;
 }
 
 /* Hands over what is kept, oldest first and the parts before the answers; stops when ZeroMQ takes
@@ -149,14 +170,20 @@ static void flush(struct link *self, int64_t now_us)
 {
     const struct letter *letter;
     while (self->dial.state == DIAL_UP && (letter = letterbox_first(&self->partials))) {
-        if (send_letter(self, MDP_PARTIAL, letter) != 0)
+        struct mdp_message part = message_of(MDP_PARTIAL, letter);
+        if (send_command(self, &part) != 0)
             return;
         letterbox_drop(&self->partials);
     }
-    while (sending(self) && (letter = outbox_first(&self->answers))) {
-        if (send_letter(self, MDP_FINAL, letter) != 0)
+    while (sending(self) && outbox_waiting(&self->answers) > 0) {
+        struct mdp_message final = message_of(MDP_FINAL, outbox_at(&self->answers, 0));
+        size_t handed = self->batches && outbox_waiting(&self->answers) > 1
+                            ? send_answers(self)
+                            : send_command(self, &final) == 0;
+        if (handed == 0)
             return;
-        outbox_handed(&self->answers, now_us);
+        while (handed-- > 0)
+            outbox_handed(&self->answers, now_us);
     }
 }
 
@@ -206,10 +233,23 @@ static struct link_news take_query(struct link *self, const struct mdp_message *
         .kind = LINK_QUERY, .token = message->address, .text = message->body[0]};
 }
 
+/* The next query of a batch. */
+static struct link_news take_batched(struct link *self)
+{
+    struct span frame[MDP_FRAMES_MAX];
+    struct mdp_message message;
+    if (mdp_batch_take(&self->batch, frame, &message) == 1 && message.command == MDP_REQUEST)
+        return take_query(self, &message);
+    self->batch = span_of(NULL, 0);
+    return news(LINK_ODD, "a malformed batch");
+}
+
 /* Reads one message. Returns LINK_NOTHING with *ret_any false when none waits. */
 static struct link_news receive(struct link *self, int64_t now_us, bool *ret_any)
 {
     struct mdp_message message;
+    if (self->batch.size > 0)
+        return take_batched(self);
     int got = frameset_receive(&self->received, self->dial.socket);
     *ret_any = got == 1 || got == -E2BIG;
     if (!*ret_any)
@@ -224,6 +264,11 @@ static struct link_news receive(struct link *self, int64_t now_us, bool *ret_any
     dial_settle(&self->dial);
     if (message.command == MDP_REQUEST)
         return take_query(self, &message);
+    if (message.command == MDP_BATCH) {
+        self->batches = true;
+        self->batch = message.body[0];
+        return news(LINK_NOTHING, NULL);
+    }
     if (message.command == MDP_HEARTBEAT || message.command == MDP_DISCONNECT)
         return news(LINK_NOTHING, NULL);
     return news(LINK_ODD, "a command that only workers send");

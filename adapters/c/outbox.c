@@ -58,7 +58,13 @@ size_t outbox_put(struct outbox *self, struct span token, struct span text)
 
 const struct letter *outbox_first(const struct outbox *self)
 {
-    return outbox_waiting(self) > 0 ? &at(self, self->doubtful)->letter : NULL;
+    return outbox_waiting(self) > 0 ? outbox_at(self, 0) : NULL;
+}
+
+const struct letter *outbox_at(const struct outbox *self, size_t index)
+{
+    assert(index < outbox_waiting(self));
+    return &at(self, self->doubtful + index)->letter;
 }
 
 void outbox_handed(struct outbox *self, int64_t now_us)

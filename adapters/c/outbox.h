@@ -41,6 +41,9 @@ void outbox_done(struct outbox *self);
 size_t outbox_put(struct outbox *self, struct span token, struct span text);
 /* The oldest that waits, borrowed until the next call on SELF; NULL when there is none. */
 const struct letter *outbox_first(const struct outbox *self);
+/* Of those that wait, the one at INDEX, below outbox_waiting(): 0 is the oldest. Borrowed as above.
+ */
+const struct letter *outbox_at(const struct outbox *self, size_t index);
 /* That one has been handed over. */
 void outbox_handed(struct outbox *self, int64_t now_us);
 /* Forgets what is not in doubt any more. */

@@ -289,6 +289,7 @@ static void make_link(struct tailgate_worker *self, const struct tailgate_worker
                                .options = {.slots = (uint32_t)self->slots,
                                            .heartbeats = true,
                                            .wants_query = true,
+                                           .batches = self->slots > 1,
                                            .interval_ms = options->interval_ms},
                                .keep = 4 * self->slots,
                                .holding = holding,

@@ -7,6 +7,7 @@
 #include <zmq.h>
 
 #include "proto/buffer.h"
+#include "proto/mdp.h"
 
 #define FRAMES 8
 #define BEAT_MS 1000
@@ -53,7 +54,8 @@ static void register_there(const struct desk *desk)
     if (plain)
         return;
     snprintf(options, sizeof options,
-             "{\"name\":\"bench-%d\",\"slots\":%u,\"heartbeats\":true,\"interval\":2500}",
+             "{\"name\":\"bench-%d\",\"slots\":%u,\"heartbeats\":true,\"interval\":2500,"
+             "\"batches\":true}",
              (int)getpid(), worker->slots);
     zmq_send(desk->socket, options, strlen(options), 0);
 }
@@ -88,6 +90,27 @@ static void answer(const struct desk *desk, zmq_msg_t *address, zmq_msg_t *body)
     zmq_send(desk->socket, desk->answer, desk->answer_size, 0);
 }
 
+/* Answers all of a batch with one. */
+static void answer_all(const struct desk *desk, zmq_msg_t *batch)
+{
+    struct span rest = span_of(zmq_msg_data(batch), zmq_msg_size(batch)), frame[MDP_FRAMES_MAX];
+    const struct span text = span_of(desk->answer, desk->answer_size);
+    struct mdp_message message;
+    struct buffer body;
+
+    buffer_init(&body);
+    while (mdp_batch_take(&rest, frame, &message) == 1) {
+        struct span query = message.body[0];
+        const struct mdp_message final = {
+            .command = MDP_FINAL, .address = message.address, .body = &text, .body_count = 1};
+        bench_board_received(desk->worker->board, bench_query_number(query.data, query.size));
+        mdp_batch_add(&final, &body);
+    }
+    say(desk, MDP_BATCH, true);
+    zmq_send(desk->socket, body.data, body.size, 0);
+    buffer_done(&body);
+}
+
 static void take(const struct desk *desk, zmq_msg_t *frame, size_t count)
 {
     size_t first = desk->old ? 2 : 1; /* behind the header */
@@ -98,6 +121,8 @@ static void take(const struct desk *desk, zmq_msg_t *frame, size_t count)
     command = *(const char *)zmq_msg_data(&frame[first]);
     if (command == REQUEST && count == first + 4)
         answer(desk, &frame[first + 1], &frame[first + 3]);
+    else if (!desk->old && command == MDP_BATCH && count == 3)
+        answer_all(desk, &frame[2]);
     else if (command == (desk->old ? DISCONNECT_01 : DISCONNECT_02))
         register_there(desk);
 }

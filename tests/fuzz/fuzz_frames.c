@@ -83,6 +83,24 @@ static void check_token(struct span text)
     check(made_size == text.size && memcmp(made, text.data, text.size - 22) == 0);
 }
 
+/* What is taken out of a batch makes the same batch again. */
+static void check_batch(struct span body, const uint8_t *data, size_t size)
+{
+    struct span frame[MDP_FRAMES_MAX], rest = body;
+    struct mdp_message message;
+    struct buffer again;
+
+    buffer_init(&again);
+    while (mdp_batch_take(&rest, frame, &message) == 1) {
+        check(is_inside(message.address, data, size) && is_inside(message.body[0], data, size));
+        check_token(message.address);
+        mdp_batch_add(&message, &again);
+        check(again.size == body.size - rest.size &&
+              memcmp(again.data, body.data, again.size) == 0);
+    }
+    buffer_done(&again);
+}
+
 static void check_worker(enum mdp_version version, const struct span *part, size_t parts,
                          const uint8_t *data, size_t size)
 {
@@ -95,6 +113,8 @@ static void check_worker(enum mdp_version version, const struct span *part, size
     check(is_inside(message.options, data, size) && message.body_count <= MDP_BODY);
     check_options(message.options);
     check_token(message.address);
+    if (message.command == MDP_BATCH)
+        check_batch(message.body[0], data, size);
     size_t count = mdp_write(version, &message, frame);
     check(count <= MDP_FRAMES_MAX && count - 1 <= parts);
     check(mdp_read(version, frame + 1, count - 1, &again) == 0);

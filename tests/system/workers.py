@@ -9,7 +9,33 @@ import zmq
 from process import WAIT
 
 MDP = b"MDPW02"
-READY, REQUEST, PARTIAL, FINAL, HEARTBEAT, DISCONNECT = (bytes([n]) for n in range(1, 7))
+READY, REQUEST, PARTIAL, FINAL, HEARTBEAT, DISCONNECT, BATCH = (bytes([n]) for n in range(1, 8))
+
+
+def batch(*messages):
+    """The body of a BATCH: each of MESSAGES is a list of frames, its command first."""
+    packed = b""
+    for frames in messages:
+        numbers = [len(frames), *map(len, frames)]
+        packed += b"".join(number.to_bytes(4, "little") for number in numbers) + b"".join(frames)
+    return packed
+
+
+def unbatch(packed):
+    """The messages in a BATCH's body."""
+    messages, at = [], 0
+
+    def number():
+        nonlocal at
+        at += 4
+        return int.from_bytes(packed[at - 4:at], "little")
+
+    while at < len(packed):
+        sizes = [number() for _ in range(number())]
+        messages.append([packed[at + sum(sizes[:n]):at + sum(sizes[:n + 1])] for n in range(len(sizes))])
+        at += sum(sizes)
+    assert at == len(packed), "a batch that ends in the middle of a message"
+    return messages
 
 
 class Query:

@@ -29,8 +29,8 @@ static void what_is_written_is_read(void **state)
 {
     (void)state;
     static const struct worker_options given[] = {
-        {"w1", 1, true, 2500, {NULL, 0}, true, "tcp", false, {""}, 0},
-        {"", LIMIT_SLOTS, false, 0, {"[]", 2}, false, "", true, {""}, 0},
+        {"w1", 1, true, 2500, {NULL, 0}, true, "tcp", false, {""}, 0, true},
+        {"", LIMIT_SLOTS, false, 0, {"[]", 2}, false, "", true, {""}, 0, false},
         {"gr\xc3\xbc\xc3\x9f\"e",
          7,
          true,
@@ -40,7 +40,8 @@ static void what_is_written_is_read(void **state)
          "a-9",
          true,
          {"0123456789abcdef", "00000000000000ff"},
-         2}};
+         2,
+         true}};
     for (size_t i = 0; i < sizeof given / sizeof given[0]; i++) {
         struct worker_options options;
         struct buffer json;
@@ -56,6 +57,7 @@ static void what_is_written_is_read(void **state)
         assert_int_equal(options.wants_query, given[i].wants_query);
         assert_string_equal(options.adapter, given[i].adapter);
         assert_int_equal(options.relays, given[i].relays);
+        assert_int_equal(options.batches, given[i].batches);
         assert_int_equal(options.relay_count, given[i].relay_count);
         for (size_t k = 0; k < given[i].relay_count; k++)
             assert_string_equal(options.relay[k], given[i].relay[k]);
@@ -147,13 +149,14 @@ static void bad_options_are_refused_and_change_nothing(void **state)
         "{\"adapter\":\"abcdefghijklmnopqrstuvwxyz-0123456\"}",
         "{\"format\":\"json\"}",
         "{\"format\":\"\"}",
+        "{\"batches\":1}",
         "{\"format\":null}",
         "{\"format\":true}",
         "{\"format\":[\"query\"]}",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        struct worker_options options = {"untouched", 42,  true,  42,   {NULL, 0},
-                                         true,        "x", false, {""}, 0};
+        struct worker_options options = {"untouched", 42,    true, 42, {NULL, 0}, true,
+                                         "x",         false, {""}, 0,  true};
         assert_int_equal(options_read(span_str(bad[i]), &options), -1);
         assert_string_equal(options.name, "untouched");
         assert_int_equal(options.slots, 42);
@@ -223,8 +226,8 @@ static void holding_beyond_the_slots_there_are_is_refused(void **state)
 static void fullest_ready_is_read(void **state)
 {
     (void)state;
-    struct worker_options options = {"",   LIMIT_SLOTS, true,  60000, {NULL, 0},
-                                     true, "",          false, {""},  0};
+    struct worker_options options = {"", LIMIT_SLOTS, true, 60000, {NULL, 0}, true,
+                                     "", false,       {""}, 0,     true};
     static struct span token[LIMIT_SLOTS + 2];
     struct buffer holding, json;
     struct token read;

@@ -1,0 +1,200 @@
+"""Several queries, or answers, in one message: BATCH of proto/WIRE.md."""
+
+import json
+import sqlite3
+import time
+
+import pytest
+import zmq
+
+from gate import world  # noqa: F401  (world is a fixture)
+from harness import wait_for
+from observer import Feed
+from workers import BATCH, DISCONNECT, FINAL, HEARTBEAT, MDP, PARTIAL, REQUEST, Query, batch, unbatch
+
+
+def requests(worker, count):
+    """The next COUNT queries, and in how many messages they came."""
+    queries, messages = [], 0
+    while len(queries) < count:
+        frames = worker.receive()
+        assert frames is not None, f"{len(queries)} of {count} queries came"
+        if frames[1] == HEARTBEAT:
+            continue
+        messages += 1
+        found = unbatch(frames[2]) if frames[1] == BATCH else [frames[1:]]
+        assert frames[1] in (BATCH, REQUEST) and (frames[1] == REQUEST or len(found) > 1)
+        for command, token, empty, body in found:
+            assert command == REQUEST and empty == b""
+            queries.append(Query(token, body))
+    return queries, messages
+
+
+def final(query, answer):
+    return [FINAL, query.token, b"", json.dumps({"answer": answer}).encode()]
+
+
+def text(reply):
+    return json.loads(reply["text"])["answer"]
+
+
+def test_queries_and_answers_go_together_for_who_says_so(site):
+    bridge = site.bridge()
+    asked = bridge.ask_many(str(n) for n in range(50))
+    site.serve(bridge)
+    worker = site.mdp(bridge, slots=50, batches=True)
+    queries, messages = requests(worker, 50)
+    assert [query.id for query in queries] == asked
+    assert messages <= 10
+    worker.send(MDP, BATCH, batch(*(final(query, f"to {query.json['question']}") for query in queries)))
+    bridge.wait_replies(50)
+    assert sorted(text(reply) for reply in bridge.replies()) == sorted(f"to {n}" for n in range(50))
+    bridge.check_exactly_once(50)
+
+
+def test_each_goes_by_itself_to_who_does_not(site):
+    bridge = site.bridge()
+    bridge.ask_many(str(n) for n in range(20))
+    site.serve(bridge)
+    worker = site.mdp(bridge, slots=20)
+    _, messages = requests(worker, 20)
+    assert messages == 20
+
+
+def test_one_alone_is_an_ordinary_request(site):
+    bridge = site.bridge()
+    site.serve(bridge)
+    worker = site.mdp(bridge, slots=20, batches=True)
+    bridge.ask("?")
+    assert worker.receive()[1] == REQUEST
+
+
+def test_client_frames_in_a_batch_are_the_client_frames(site):
+    """A worker that asked for no JSON gets in a batch, too, what a Majordomo client sent."""
+    bridge = site.bridge()
+    gateway = site.serve(bridge)
+    client = site.context.socket(zmq.DEALER)
+    client.connect(bridge.gate)
+    for n in range(2):
+        client.send_multipart([b"MDPC02", b"\1", b"default", b"one", b"\xff%d" % n])
+    wait_for(lambda: gateway.status()["counters"]["queries"] == 2, "both to wait")
+    worker = site.mdp(bridge, slots=2, batches=True)
+    frames = worker.receive()
+    assert frames[1] == BATCH
+    found = unbatch(frames[2])
+    assert [message[3:] for message in found] == [[b"one", b"\xff0"], [b"one", b"\xff1"]]
+    worker.send(MDP, BATCH, batch(*([FINAL, message[1], b"", b"raw", message[4]] for message in found)))
+    for n in range(2):
+        assert client.poll(10000)
+        assert client.recv_multipart()[3:] == [b"raw", b"\xff%d" % n]
+    client.close(0)
+
+
+@pytest.mark.parametrize("bad", [
+    b"\0", b"\xff\xff\xff\xff", batch([HEARTBEAT]), batch([DISCONNECT]), batch([BATCH, b""]),
+    batch([REQUEST, b"1.1.AAAAAAAAAAAAAAAAAAAAAA", b"", b"?"]), batch([FINAL])], ids=repr)
+def test_malformed_batch_ends_the_registration_and_what_stood_before_it_counts(site, bad):
+    bridge = site.bridge()
+    first, second = bridge.ask_many("ab")
+    gateway = site.serve(bridge, settings={"backoff.first": "20ms"})
+    worker = site.mdp(bridge, slots=2, batches=True)
+    queries, _ = requests(worker, 2)
+    worker.send(MDP, BATCH, batch(final(queries[0], "good")) + bad)
+    worker.wait_disconnect()
+    assert text(bridge.reply(first)) == "good"
+    assert gateway.status()["counters"]["bad_frames"] == 1
+    other = site.mdp(bridge, slots=2)
+    assert other.request().id == second
+
+
+def test_no_more_than_a_thousand_are_heard_at_once(site):
+    bridge = site.bridge()
+    bridge.ask("?")
+    site.serve(bridge)
+    worker = site.mdp(bridge, slots=2, batches=True)
+    token = worker.receive()[2]
+    worker.send(MDP, BATCH, batch(*([PARTIAL, token, b"", b"more"] for _ in range(1000))))
+    worker.heartbeat()
+    with pytest.raises(AssertionError, match="no DISCONNECT"):
+        worker.wait_disconnect(timeout=1)
+    worker.send(MDP, BATCH, batch(*([PARTIAL, token, b"", b"more"] for _ in range(1001))))
+    worker.wait_disconnect()
+
+
+def test_what_cannot_be_judged_yet_waits_and_nothing_is_heard_twice(site):
+    """A rollback journal whose file is locked: the part is judged by what is known, the answer waits for the row."""
+    bridge = site.bridge(journal="DELETE")
+    gateway = site.serve(bridge, settings={"lease": "20s"})
+    worker = site.mdp(bridge, slots=2, heartbeats=True, batches=True)
+    message = bridge.ask("?")
+    token = worker.receive()[2]
+    observer = Feed(site.context, bridge, "partial/")
+    lock = sqlite3.connect(bridge.path, isolation_level=None, timeout=30)
+
+    while not observer.socket.poll(100):  # it may be slow to join
+        worker.partial(token, b"one ")
+    worker.partial(token, b"two ")
+    observer.until(lambda event: "two" in event["text"])
+    lock.execute("BEGIN EXCLUSIVE")
+    worker.send(MDP, BATCH, batch([PARTIAL, token, b"", b"three "], [FINAL, token, b"", b"all of it"]))
+    observer.until(lambda event: "three" in event["text"])
+    time.sleep(0.3)  # the answer is tried again and again
+    lock.execute("COMMIT")
+    lock.close()
+    assert text(bridge.reply(message)) == "all of it"
+    assert not observer.socket.poll(200), "the part was told twice"
+    bridge.check_exactly_once(1)
+
+
+# ── tailgate work ───────────────────────────────────────────────────────────────────────────────────
+
+def query(token):
+    body = {"type": "query", "query_id": "q1", "question": f"{token}?",
+            "delivery": {"message_id": token, "token": "x"}}
+    return [REQUEST, b"%d.1." % token + b"A" * 22, b"", json.dumps(body).encode()]
+
+
+def answers(gate, count):
+    """The next COUNT answers, and in how many messages they came."""
+    got, messages = [], 0
+    while len(got) < count:
+        _, command, rest = gate.hear()
+        if command != HEARTBEAT:
+            assert command in (FINAL, BATCH)
+            messages += 1
+            got += [found[3] for found in unbatch(rest[0])] if command == BATCH else [rest[2]]
+    return got, messages
+
+
+def test_worker_sends_no_batch_before_it_got_one(world):
+    world.work("--echo", "--slots", "100")
+    peer, _, options = world.gate.ready()
+    assert options["batches"] is True
+    for n in range(1, 101):
+        world.gate.send(peer, *query(n))
+    got, messages = answers(world.gate, 100)
+    assert messages == 100 and len({*got}) == 100
+
+
+def test_worker_answers_a_batch_in_fewer_messages_than_there_are_queries(world):
+    world.work("--echo", "--slots", "100")
+    peer, _, _ = world.gate.ready()
+    world.gate.send(peer, BATCH, batch(*(query(n) for n in range(1, 101))))
+    got, messages = answers(world.gate, 100)
+    assert messages < 100 and len({*got}) == 100
+
+
+def test_worker_of_one_slot_asks_for_no_batches(world):
+    world.work("--echo")
+    _, _, options = world.gate.ready()
+    assert "batches" not in options
+
+
+def test_worker_calls_a_malformed_batch_odd_and_goes_on(world):
+    world.work("--echo", "--slots", "2")
+    peer, _, _ = world.gate.ready()
+    world.gate.send(peer, BATCH, batch(query(1)) + b"\1")
+    got, _ = answers(world.gate, 1)
+    world.gate.send(peer, *query(2))
+    more, _ = answers(world.gate, 1)
+    assert b"1?" in got[0] and b"2?" in more[0]
