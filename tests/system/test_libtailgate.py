@@ -128,7 +128,8 @@ def test_ready_says_that_it_takes_queries_and_beats_while_busy(world, work):
     work(world.gate.endpoint, service="law", slots=3)
     _, service, options = world.gate.ready()
     assert service == "law"
-    assert options == {"name": "probe", "slots": 3, "heartbeats": True, "interval": 200, "format": "query"}
+    assert options == {"name": "probe", "slots": 3, "heartbeats": True, "batches": True, "interval": 200,
+                       "format": "query"}
 
 
 def test_query_is_told_whole_and_ends_once(world, work):
