@@ -7,6 +7,7 @@
 
 #define ROWS_AT_ONCE 100 /* in one read transaction, which a checkpoint would have to wait for */
 #define READS_AT_ONCE 5  /* in one turn of the loop, so that frames and timers get theirs */
+#define READS_TOLD 1     /* the same while each row is told to observers, which takes as long */
 #define PARKED_AT_ONCE 200
 #define AGENT_LIVES_US 120000000 /* after its last heartbeat, as the bridge's programs see it */
 #define TELL_US 2000000          /* between lines about a long first pass */
@@ -183,10 +184,11 @@ bool intake_could_read(struct server *self, int error)
 static bool read_rows(struct server *self, int64_t now_us)
 {
     struct seeing seeing = {self, now_us, clock_utc_us()};
+    int reads = publish_wants_rows(&self->publish) ? READS_TOLD : READS_AT_ONCE;
     size_t count = ROWS_AT_ONCE;
     bool could = true;
 
-    for (int reads = 0; could && count == ROWS_AT_ONCE && reads < READS_AT_ONCE; reads++)
+    for (; could && count == ROWS_AT_ONCE && reads > 0; reads--)
         could = intake_could_read(self, tail_read(self->tail, ROWS_AT_ONCE, see, &seeing, &count));
     if (could) {
         self->tail_behind = count == ROWS_AT_ONCE;

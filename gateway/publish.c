@@ -4,8 +4,6 @@
 
 #include "proto/utf8.h"
 
-#define KEPT_ROOM (4u << 20) /* storage kept from one event, or one flush, to the next */
-
 /* An attempt whose partials have come; or one that is not followed any more. */
 struct stream {
     struct table_node node;
@@ -64,6 +62,7 @@ void publish_done(struct publish *self)
     buffer_done(&self->name);
     buffer_done(&self->json);
     buffer_done(&self->out.frames);
+    buffer_done(&self->out.welcome);
 }
 
 void publish_forget(struct publish *self, int64_t id)
@@ -130,7 +129,7 @@ static struct stream *stream_of(struct publish *self, int64_t now_us,
 static void take_text(struct publish *self, struct stream *stream,
                       const struct publish_partial *partial)
 {
-    if (self->text.room > KEPT_ROOM)
+    if (self->text.room > PUBLISH_KEPT_ROOM)
         buffer_done(&self->text);
     buffer_reset(&self->text);
     self->held -= redact_stream_held(&stream->text);
@@ -145,40 +144,6 @@ struct span publish_name(struct publish *self, struct span name, struct buffer *
 {
     buffer_reset(storage);
     return redact_text(self->redact, name, storage) > 0 ? buffer_span(storage) : name;
-}
-
-void publish_flush(struct publish *self)
-{
-    struct publish_out *out = &self->out;
-    const char *at = out->frames.data;
-
-    for (size_t i = 0; i < out->count; i++) {
-        struct span topic = span_of(at, out->event[i].topic);
-        struct span json = span_of(at + topic.size, out->event[i].json);
-        if (events_publish(self->events, topic, out->event[i].seq, json) < 0)
-            self->stats->count[STAT_EVENTS_LOST]++;
-        at += topic.size + json.size;
-    }
-    out->count = 0;
-    if (out->frames.room > KEPT_ROOM)
-        buffer_done(&out->frames);
-    buffer_reset(&out->frames);
-}
-
-void publish_send(struct publish *self, enum topic_kind kind, struct span about, uint64_t seq)
-{
-    struct publish_out *out = &self->out;
-    char topic[TOPIC_SIZE];
-    size_t size = topic_make(kind, about, topic);
-
-    buffer_add(&out->frames, span_of(topic, size));
-    buffer_add(&out->frames, buffer_span(&self->json));
-    out->event[out->count].seq = seq;
-    out->event[out->count].topic = size;
-    out->event[out->count++].json = self->json.size;
-    buffer_reset(&self->json);
-    if (out->count == PUBLISH_OUT || out->frames.size > PUBLISH_OUT_BYTES)
-        publish_flush(self);
 }
 
 /* One event of TEXT, which has at most LIMIT_EVENT_TEXT bytes. */

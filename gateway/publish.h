@@ -21,9 +21,11 @@
  *
  *  P5. A row is told once, in the order of the ids, after its COMMIT: the tail brings it.
  *
- *  P6. Events leave at the end of the turn that made them, in the order of their numbers, or when
- *      PUBLISH_OUT of them wait: queries are handed out before a hundred observers are told of
- *      them, and ZeroMQ's thread is woken once for them all. */
+ *  P6. Events leave at the end of a turn, in the order of their numbers, as many as make
+ *      PUBLISH_COPIES (one for each subscription, at the most), at least one; the next turn begins
+ *      at once then. So queries are handed out before a hundred observers are told of them, and
+ *      wait for no more than that; and ZeroMQ's thread is woken once for several events. When
+ *      PUBLISH_OUT of them wait, some leave before one more is made. */
 #ifndef TAILGATE_GATEWAY_PUBLISH_H
 #define TAILGATE_GATEWAY_PUBLISH_H
 
@@ -36,9 +38,17 @@
 
 #define PUBLISH_STREAMS 10000    /* P1 */
 #define PUBLISH_HELD (16u << 20) /* P3 */
-#define PUBLISH_OUT 100          /* P6 */
+#define PUBLISH_OUT 1000         /* P6 */
 #define PUBLISH_OUT_BYTES (1u << 20)
-#define PUBLISH_WORDS 32 /* names of events that are neither rows nor partials */
+#define PUBLISH_COPIES 300           /* P6: some 0.1 ms of the loop's time */
+#define PUBLISH_KEPT_ROOM (4u << 20) /* storage kept from one event, or queue, to the next */
+#define PUBLISH_WORDS 32             /* names of events that are neither rows nor partials */
+
+/* One that waits; its bytes are in publish_out. */
+struct publish_event {
+    uint64_t seq;
+    size_t topic, json; /* bytes */
+};
 
 struct publish {
     struct events *events; /* borrowed, as the next two are */
@@ -58,11 +68,11 @@ struct publish {
     struct buffer text, service, name, json; /* of the event being made */
     struct publish_out {
         struct buffer frames; /* topic and JSON of each, one behind the other */
-        struct {
-            uint64_t seq;
-            size_t topic, json; /* bytes */
-        } event[PUBLISH_OUT];
-        size_t count;
+        size_t gone;          /* bytes at its start that have left */
+        struct publish_event event[PUBLISH_OUT];
+        size_t first, count;   /* those that wait */
+        struct buffer welcome; /* what is true once `before` more have left; empty: nothing */
+        size_t before;
     } out; /* P6 */
 };
 
@@ -108,14 +118,18 @@ void publish_other(struct publish *self, int64_t now_us, int64_t utc_us, enum to
                    size_t count);
 /* Does what is due: events leave, marks, and the welcome of those who come. Once in a turn. */
 void publish_run(struct publish *self, int64_t now_us, int64_t utc_us);
-/* What waits leaves. */
+/* All that waits leaves. */
 void publish_flush(struct publish *self);
+/* True when somebody wants rows told. */
+bool publish_wants_rows(const struct publish *self);
 /* When publish_run() has something to do; INT64_MAX when nothing waits for time. */
 int64_t publish_due(const struct publish *self);
 
-/* For publish.c and publish_feed.c: NAME as it may be told, in STORAGE where that is something
- * else; and has the buffer `json`, event number SEQ, leave under KIND and ABOUT. */
+/* For the parts of it: NAME as it may be told, in STORAGE where that is something else; has the
+ * buffer `json`, event number SEQ, leave under KIND and ABOUT; what may leave in one turn leaves.
+ */
 struct span publish_name(struct publish *self, struct span name, struct buffer *storage);
 void publish_send(struct publish *self, enum topic_kind kind, struct span about, uint64_t seq);
+void publish_some(struct publish *self);
 
 #endif

@@ -10,7 +10,7 @@ void publish_start(struct publish *self, int64_t since, int64_t highest)
 }
 
 /* Somebody takes rows: then it matters which row is of which kind. */
-static bool wants_rows(const struct publish *self)
+bool publish_wants_rows(const struct publish *self)
 {
     return events_wanted(self->events, TOPIC_QUERY) ||
            events_wanted(self->events, TOPIC_RESPONSE) ||
@@ -22,7 +22,7 @@ void publish_row(struct publish *self, int64_t now_us, int64_t utc_us, const str
     struct event_live live = {.utc_us = utc_us};
     enum topic_kind kind;
 
-    if (!wants_rows(self)) {
+    if (!publish_wants_rows(self)) {
         feed_pass(&self->feed, row->id);
         return;
     }
@@ -91,16 +91,22 @@ static void send_mark(struct publish *self, int64_t now_us, int64_t utc_us)
     buffer_done(&counters);
 }
 
-/* The frame that a new observer gets first. */
+/* The frame that a new observer gets first: not before what it speaks of has left. */
 static void set_welcome(struct publish *self, int64_t utc_us)
 {
+    struct publish_out *out = &self->out;
     struct event_mark mark = feed_mark(&self->feed);
 
-    buffer_text(&self->json, "gateway/welcome ");
-    event_mark(&mark, true, self->feed.seq, utc_us, span_str(""), &self->json);
-    if (events_welcome(self->events, buffer_span(&self->json)) < 0)
+    if (out->welcome.size == 0 && feed_welcome(&self->feed)) {
+        buffer_text(&out->welcome, "gateway/welcome ");
+        event_mark(&mark, true, self->feed.seq, utc_us, span_str(""), &out->welcome);
+        out->before = out->count;
+    }
+    if (out->welcome.size == 0 || out->before > 0)
+        return;
+    if (events_welcome(self->events, buffer_span(&out->welcome)) < 0)
         self->stats->count[STAT_EVENTS_LOST]++;
-    buffer_reset(&self->json);
+    buffer_reset(&out->welcome);
 }
 
 void publish_run(struct publish *self, int64_t now_us, int64_t utc_us)
@@ -114,12 +120,11 @@ void publish_run(struct publish *self, int64_t now_us, int64_t utc_us)
     self->begun = begun;
     if (feed_is_due(&self->feed, now_us, events_wanted(self->events, TOPIC_GATEWAY)))
         send_mark(self, now_us, utc_us);
-    publish_flush(self);
-    if (feed_welcome(&self->feed))
-        set_welcome(self, utc_us);
+    publish_some(self);
+    set_welcome(self, utc_us);
 }
 
 int64_t publish_due(const struct publish *self)
 {
-    return self->feed.mark_us;
+    return self->out.count > 0 ? INT64_MIN : self->feed.mark_us;
 }

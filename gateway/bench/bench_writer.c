@@ -50,11 +50,30 @@ int bench_write(struct bench_site *site, sqlite3 *db, uint64_t number, struct be
     return code;
 }
 
-static int write_one(const struct bench_writer *writer, uint64_t number)
+/* The rows of one transaction, from NUMBER on; returns as bench_write(). */
+static int write_together(const struct bench_writer *writer, sqlite3 *db, uint64_t number)
+{
+    int code = bench_run_sql(db, "BEGIN");
+
+    for (uint64_t i = 0; i < writer->rows && code == 0; i++)
+        code = bench_write(writer->site, db, number + i * writer->step, writer->board);
+    if (code != 0)
+        return code;
+    code = bench_run_sql(db, "COMMIT");
+    for (uint64_t i = 0; i < writer->rows; i++)
+        atomic_store(&writer->board->trip[number + i * writer->step].committed_us, clock_mono_us());
+    return code;
+}
+
+/* One transaction, over a connection of its own. */
+static int write_some(const struct bench_writer *writer, uint64_t number)
 {
     sqlite3 *db = bench_open(writer->site->db);
-    int code = db ? bench_write(writer->site, db, number, writer->board) : -1;
+    int code = -1;
 
+    if (db)
+        code = writer->rows > 1 ? write_together(writer, db, number)
+                                : bench_write(writer->site, db, number, writer->board);
     if (code == 0 && writer->manner == BENCH_ONE_BY_ONE &&
         !bench_board_wait(writer->board, MISSED_US) &&
         atomic_fetch_add(&writer->board->missed, 1) + 1 == MISSES_MAX)
@@ -88,17 +107,18 @@ int bench_writer_run(const void *work)
 {
     const struct bench_writer *writer = work;
     sqlite3 *kept = keep_open(writer->site);
+    uint64_t rows = writer->rows > 1 ? writer->rows : 1;
     int64_t due_us = clock_mono_us();
     int code = kept ? 0 : -1;
 
-    for (uint64_t i = 0; i < writer->count && code == 0; i++) {
-        code = write_one(writer, writer->first + i * writer->step);
+    for (uint64_t i = 0; i < writer->count && code == 0; i += rows) {
+        code = write_some(writer, writer->first + i * writer->step);
         due_us += writer->pause_us;
         if (writer->manner == BENCH_ONE_BY_ONE)
             due_us = clock_mono_us() + writer->pause_us;
         if (due_us > clock_mono_us())
             bench_sleep(due_us - clock_mono_us());
-        else
+        else if (writer->manner != BENCH_STEADY)
             due_us = clock_mono_us(); /* what was late is not made up for */
     }
     sqlite3_close(kept);

@@ -9,12 +9,14 @@
 
 enum bench_manner {
     BENCH_PACED,     /* one every pause_us, whatever becomes of it; 0: flat out */
+    BENCH_STEADY,    /* the same, and what was late is made up for: the rate holds */
     BENCH_ONE_BY_ONE /* waits until a worker has the query, then pause_us; the board must ring */
 };
 
 struct bench_writer {
     struct bench_site *site;
     enum bench_manner manner;
+    uint64_t rows;         /* in a transaction; 0: one; count is a multiple of it */
     uint64_t first, count; /* numbers of its queries */
     uint64_t step;         /* between its numbers: the number of writers, 1 */
     int64_t pause_us;

@@ -171,12 +171,60 @@ static void events_leave_at_the_turn_s_end_or_when_many_wait_in_order(void **sta
     assert_int_equal(zmq_recv(observer, frame, sizeof frame, ZMQ_DONTWAIT), -1);
     publish_run(&publish, now_us, now_us);
     expect(1, 1, 1, 1, "x");
-    for (int i = 0; i < 2 * PUBLISH_OUT; i++)
+    for (int i = 0; i < 3 * PUBLISH_OUT; i++) {
         partial(1, "x");
-    assert_int_equal(publish.out.count, 0);
-    partial(1, "x");
-    for (int i = 2; i <= 2 * PUBLISH_OUT + 2; i++)
+        assert_true(publish.out.count <= PUBLISH_OUT);
+    }
+    for (int i = 2; i <= 3 * PUBLISH_OUT + 1; i++)
         expect(i, 1, 1, i, "x");
+}
+
+static void turn_makes_so_many_copies_and_the_next_one_is_due_at_once(void **state)
+{
+    size_t waiting = 2 * PUBLISH_COPIES + 1;
+
+    (void)state;
+    given_observer();
+    for (size_t i = 0; i < waiting; i++)
+        partial(1, "x");
+    while (waiting > 0) {
+        assert_int_equal(publish.out.count, waiting);
+        assert_true(publish_due(&publish) <= now_us);
+        publish_run(&publish, now_us, now_us);
+        waiting -= waiting < PUBLISH_COPIES ? waiting : PUBLISH_COPIES;
+    }
+    assert_int_equal(publish.out.count, 0);
+    assert_true(publish_due(&publish) > now_us);
+}
+
+/* The seq of the welcome that one gets who comes now; -1: it gets none. */
+static int64_t welcomed(void)
+{
+    int ms = HANG_MS, size;
+    zmq_pollitem_t item = {.socket = events_socket(events, 0), .events = ZMQ_POLLIN};
+    void *late = zmq_socket(context, ZMQ_SUB);
+
+    zmq_setsockopt(late, ZMQ_RCVTIMEO, &ms, sizeof ms);
+    zmq_setsockopt(late, ZMQ_SUBSCRIBE, "gateway/welcome", 15);
+    assert_int_equal(zmq_connect(late, ENDPOINT), 0);
+    assert_int_equal(zmq_poll(&item, 1, HANG_MS), 1);
+    events_drain(events);
+    size = zmq_recv(late, frame, sizeof frame - 1, ZMQ_DONTWAIT);
+    zmq_close(late);
+    return size > 16 ? number(span_of(frame + 16, (size_t)size - 16), "seq") : -1;
+}
+
+static void welcome_speaks_of_nothing_that_still_waits(void **state)
+{
+    (void)state;
+    given_observer();
+    for (int i = 0; i <= PUBLISH_COPIES; i++)
+        partial(1, "x");
+    publish_run(&publish, now_us, now_us);
+    assert_int_equal(publish.out.count, 1);
+    assert_int_equal(welcomed(), -1);
+    publish_run(&publish, now_us, now_us);
+    assert_int_equal(welcomed(), PUBLISH_COPIES + 1);
 }
 
 static void secret_over_two_partials_does_not_pass(void **state)
@@ -516,6 +564,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_OBSERVERS(partials_come_in_order_and_numbered),
         WITH_OBSERVERS(events_leave_at_the_turn_s_end_or_when_many_wait_in_order),
+        WITH_OBSERVERS(turn_makes_so_many_copies_and_the_next_one_is_due_at_once),
+        WITH_OBSERVERS(welcome_speaks_of_nothing_that_still_waits),
         WITH_OBSERVERS(secret_over_two_partials_does_not_pass),
         WITH_OBSERVERS(body_of_several_frames_is_one_text),
         WITH_OBSERVERS(each_attempt_is_a_stream_of_its_own),

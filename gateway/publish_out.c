@@ -1,0 +1,81 @@
+/* Events on their way out (P6). */
+#include "gateway/publish.h"
+
+/* Where the queue's bytes begin; those before it have left. */
+static const char *bytes_of(const struct publish_out *out)
+{
+    return out->frames.data + out->gone;
+}
+
+static void forget(struct publish_out *out)
+{
+    out->first = out->gone = 0;
+    if (out->frames.room > PUBLISH_KEPT_ROOM)
+        buffer_done(&out->frames);
+    buffer_reset(&out->frames);
+}
+
+static void send_first(struct publish *self)
+{
+    struct publish_out *out = &self->out;
+    const struct publish_event *event = &out->event[out->first];
+    struct span topic = span_of(bytes_of(out), event->topic);
+    struct span json = span_of(topic.data + topic.size, event->json);
+
+    if (events_publish(self->events, topic, event->seq, json) < 0)
+        self->stats->count[STAT_EVENTS_LOST]++;
+    out->gone += topic.size + json.size;
+    out->first++;
+    out->before -= out->before > 0;
+    if (--out->count == 0)
+        forget(out);
+}
+
+void publish_flush(struct publish *self)
+{
+    while (self->out.count > 0)
+        send_first(self);
+}
+
+void publish_some(struct publish *self)
+{
+    size_t copies = events_subscriptions(self->events);
+    size_t some = copies > 0 ? PUBLISH_COPIES / copies : PUBLISH_OUT;
+
+    if (some == 0)
+        some = 1;
+    for (; some > 0 && self->out.count > 0; some--)
+        send_first(self);
+}
+
+/* Makes room behind the queue for one more event. */
+static void make_room(struct publish *self)
+{
+    struct publish_out *out = &self->out;
+    size_t waiting = out->frames.size - out->gone;
+
+    if (out->count == PUBLISH_OUT || waiting > PUBLISH_OUT_BYTES)
+        publish_some(self);
+    if (out->first + out->count < PUBLISH_OUT)
+        return;
+    waiting = out->frames.size - out->gone;
+    memmove(out->event, out->event + out->first, out->count * sizeof out->event[0]);
+    memmove(out->frames.data, bytes_of(out), waiting);
+    out->frames.size = waiting;
+    out->first = out->gone = 0;
+}
+
+void publish_send(struct publish *self, enum topic_kind kind, struct span about, uint64_t seq)
+{
+    struct publish_out *out = &self->out;
+    struct publish_event *event;
+    char topic[TOPIC_SIZE];
+    size_t size = topic_make(kind, about, topic);
+
+    make_room(self);
+    buffer_add(&out->frames, span_of(topic, size));
+    buffer_add(&out->frames, buffer_span(&self->json));
+    event = &out->event[out->first + out->count++];
+    *event = (struct publish_event){.seq = seq, .topic = size, .json = self->json.size};
+    buffer_reset(&self->json);
+}
