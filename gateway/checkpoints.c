@@ -21,7 +21,7 @@ void checkpoints_init(struct checkpoints *self)
     self->pause_us = AGAIN_FIRST_US;
 }
 
-static int try(struct checkpoints *self, struct store *store)
+int checkpoints_try(struct checkpoints *self, struct store *store)
 {
     int64_t until_us = clock_mono_us() + TRYING_US;
     enum store_checkpointed how;
@@ -50,20 +50,13 @@ static int try(struct checkpoints *self, struct store *store)
     return error;
 }
 
-int checkpoints_after_commit(struct checkpoints *self, struct store *store)
+bool checkpoints_due(const struct checkpoints *self, const struct store *store, int64_t now_us)
 {
     int frames = store_wal_frames(store);
 
-    if (frames < FRAMES_MAX && self->due_us == INT64_MAX)
-        return BRIDGE_OK;
-    if (frames < self->due_frames && clock_mono_us() < self->due_us)
-        return BRIDGE_OK;
-    return try(self, store);
-}
-
-int checkpoints_when_idle(struct checkpoints *self, struct store *store)
-{
-    return try(self, store);
+    if (self->due_us == INT64_MAX)
+        return frames >= FRAMES_MAX;
+    return frames >= self->due_frames || now_us >= self->due_us;
 }
 
 const char *checkpoints_end_name(enum store_checkpointed how)

@@ -26,11 +26,10 @@ struct checkpoints {
 
 /* Nothing is due until a commit; the counts stay. */
 void checkpoints_init(struct checkpoints *self);
-/* After a commit, with the write lock just released: a checkpoint when it is time. BRIDGE_OK, also
- * when it did only a part, or what failed. */
-int checkpoints_after_commit(struct checkpoints *self, struct store *store);
-/* At due_us, with nothing to commit. As above. */
-int checkpoints_when_idle(struct checkpoints *self, struct store *store);
+/* Whether one is to be tried now, with the WAL as it is. */
+bool checkpoints_due(const struct checkpoints *self, const struct store *store, int64_t now_us);
+/* Tries one. BRIDGE_OK, also when it did only a part, or what failed. */
+int checkpoints_try(struct checkpoints *self, struct store *store);
 /* "complete", "busy", "partial", "failed". */
 const char *checkpoints_end_name(enum store_checkpointed how);
 

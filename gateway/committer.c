@@ -129,6 +129,13 @@ static void report(struct committer *self, struct job_list *group)
     committer_reach(self, POINT_AFTER_REPORT);
 }
 
+/* A checkpoint, when one is due. Returns false when nothing may be written any more. */
+static bool tidy(struct committer *self)
+{
+    committer_tidy(self);
+    return !self->checkpoint_error || note_failure(self, self->checkpoint_error);
+}
+
 /* Commits GROUP, however long it takes. Returns false when the thread must end; what is in GROUP
  * then is not committed. */
 static bool see_through(struct committer *self, struct job_list *group)
@@ -153,7 +160,7 @@ static bool see_through(struct committer *self, struct job_list *group)
             pause_us *= 2;
     }
     report(self, group);
-    return !self->checkpoint_error || note_failure(self, self->checkpoint_error);
+    return tidy(self);
 }
 
 /* Waits until there are jobs, the thread is to end, or a checkpoint is due. The caller has the
@@ -184,6 +191,11 @@ static void fill_group(struct committer *self, size_t most, size_t *bytes, struc
     }
 }
 
+static size_t group_size(const struct committer *self)
+{
+    return pace_group(&self->pace, clock_mono_us(), self->config.group);
+}
+
 /* Takes over what waits; GROUP is what the thread has in hand. The caller has the mutex. */
 static void take_over(struct committer *self, const struct job_list *group)
 {
@@ -196,7 +208,7 @@ static void take_over(struct committer *self, const struct job_list *group)
 static bool take_group(struct committer *self, struct job_list *ret_group)
 {
     const struct timespec free_at = {self->free_at_us / 1000000, self->free_at_us % 1000000 * 1000};
-    size_t most = self->alone_left ? 1 : pace_group(&self->pace, self->config.group);
+    size_t most = self->alone_left ? 1 : group_size(self);
     size_t bytes = 0;
     bool abandon, stop;
 
@@ -238,8 +250,7 @@ static void *run(void *context)
 
     while (take_group(self, &group)) {
         if (group.count == 0) {
-            committer_tidy(self);
-            if (self->checkpoint_error && !note_failure(self, self->checkpoint_error))
+            if (!tidy(self))
                 break;
             continue;
         }

@@ -41,18 +41,20 @@ static int commit(struct committer *self)
 /* Writes and commits the group that has begun, or undoes all of it. */
 static int write_group(struct committer *self, struct job_list *group)
 {
-    int64_t start_us = clock_mono_us();
+    int64_t start_us = clock_mono_us(), written_us;
     int error = BRIDGE_OK;
 
     for (struct job *job = group->first; job && !error; job = job->next) {
         error = job_write(job, self->store);
         committer_reach(self, POINT_BETWEEN);
     }
+    written_us = clock_mono_us();
     if (!error) {
-        pace_wrote(&self->pace, clock_mono_us() - start_us, group->count);
         committer_reach(self, POINT_BEFORE_COMMIT);
         error = commit(self);
     }
+    if (!error)
+        pace_wrote(&self->pace, group->count, written_us - start_us, clock_mono_us() - written_us);
     if (error) {
         keep_words(self);
         store_rollback(self->store);
@@ -85,13 +87,16 @@ static int after_checkpoint(struct committer *self, int error)
     return committer_is_fatal(error) ? error : BRIDGE_OK;
 }
 
-/* The lock was held from START_US to now: C2 counts it. */
-static void leave_alone(struct committer *self, int64_t start_us)
+/* The lock was held from START_US to now, by a group of JOBS or by a checkpoint (0): C2 counts it,
+ * and what is left of an earlier rest. */
+static void leave_alone(struct committer *self, int64_t start_us, size_t jobs)
 {
     int64_t now_us = clock_mono_us();
     int64_t held_us = now_us - start_us;
 
-    self->free_at_us = now_us + pace_rest_us(&self->pace, now_us, held_us, self->config.duty);
+    if (self->free_at_us < now_us)
+        self->free_at_us = now_us;
+    self->free_at_us += pace_rest_us(&self->pace, now_us, held_us, jobs, self->config.duty);
     pthread_mutex_lock(&self->mutex);
     self->view.held_us += held_us;
     duty_add(&self->measures.lock, start_us, start_us + held_us);
@@ -126,19 +131,17 @@ int committer_try(struct committer *self, struct job_list *group)
     if (store_others_wrote(self->store))
         pace_guest(&self->pace, start_us);
     error = write_group(self, group);
-    if (!error) {
+    if (!error)
         committer_reach(self, POINT_AFTER_COMMIT);
-        self->checkpoint_error =
-            after_checkpoint(self, checkpoints_after_commit(&self->checkpoints, self->store));
-    }
     atomic_store(&self->holds, false);
     atomic_store(&self->busy_since_us, 0);
-    leave_alone(self, start_us);
+    leave_alone(self, start_us, group->count);
     if (error)
         committer_ring(self); /* as the report of a commit will */
     pthread_mutex_lock(&self->mutex);
     if (!error) {
         self->view.groups++;
+        self->view.wal_frames = store_wal_frames(self->store);
         self->view.jobs += ends_in(group);
         histogram_add(&self->measures.groups, (int64_t)group->count);
     }
@@ -150,14 +153,20 @@ void committer_tidy(struct committer *self)
 {
     int64_t start_us = clock_mono_us();
 
-    if (start_us < self->checkpoints.due_us)
+    self->checkpoint_error = BRIDGE_OK;
+    if (!checkpoints_due(&self->checkpoints, self->store, start_us))
         return;
+    if (pace_has_guests(&self->pace, start_us)) {
+        if (!committer_rest(self, 0))
+            return;
+        start_us = clock_mono_us();
+    }
     atomic_store(&self->busy_since_us, start_us);
     atomic_store(&self->holds, true);
     self->checkpoint_error =
-        after_checkpoint(self, checkpoints_when_idle(&self->checkpoints, self->store));
+        after_checkpoint(self, checkpoints_try(&self->checkpoints, self->store));
     atomic_store(&self->holds, false);
     atomic_store(&self->busy_since_us, 0);
-    leave_alone(self, start_us);
+    leave_alone(self, start_us, 0);
     committer_ring(self); /* C6 */
 }

@@ -51,10 +51,11 @@ void committer_reach(struct committer *self, enum committer_point point);
  * without what it had lost. */
 bool committer_is_fatal(int error);
 /* One try at the whole group, and the rest that it costs (C2). Returns BRIDGE_OK or why nothing of
- * it was committed. self->checkpoint_error is set by the checkpoint that may follow. */
+ * it was committed. */
 int committer_try(struct committer *self, struct job_list *group);
-/* Tries a checkpoint again that was cut short, when that is due, while there is nothing to commit.
- */
+/* A checkpoint, when one is due, which costs a rest as a group does. While somebody else writes, it
+ * is a hold of its own, after the rest; else it follows at once. self->checkpoint_error says how it
+ * went. */
 void committer_tidy(struct committer *self);
 
 #endif

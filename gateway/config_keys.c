@@ -10,8 +10,8 @@
 const struct key config_keys[] = {
     {"commit.duty", NUMBER, AT_RESTART, AT(commit_duty), "50", 1, 100, "percent",
      "percent of the time that commits may hold the write lock: the rest is for the bridge's "
-     "writers, and twice as much of it while they write"},
-    {"commit.group", NUMBER, AT_RESTART, AT(commit_group), "1000", 1, 100000, "replies",
+     "writers, and four times as much of it while they write"},
+    {"commit.group", NUMBER, AT_RESTART, AT(commit_group), "4000", 1, 100000, "replies",
      "replies in one transaction at most"},
     {"commit.queue", NUMBER, AT_RESTART, AT(commit_queue), "10000", 1, 1000000, "queries",
      "queries in flight or waiting for their commit; at this bound dispatch stops"},

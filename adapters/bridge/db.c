@@ -13,6 +13,7 @@
  * committer needs, so that in steady state nothing is cut; this, and no TRUNCATE checkpoint, is how
  * a file that somebody's long reading let grow becomes small again. */
 #define WAL_SIZE_KEPT "8388608"
+#define SPILL_PAGES "2000"
 
 #ifdef TAILGATE_SQLITE_LINKED
 static const bool is_linked_in = true;
@@ -129,6 +130,13 @@ static int limit_wal(sqlite3 *db)
     return db_run(db, "PRAGMA journal_size_limit=" WAL_SIZE_KEPT);
 }
 
+/* What a large group changes stays in memory until its COMMIT, up to so many pages: the first page
+ * that is written after a checkpoint costs a sync, which would come amid the statements. */
+static int keep_until_commit(sqlite3 *db)
+{
+    return db_run(db, "PRAGMA cache_spill=" SPILL_PAGES);
+}
+
 /* busy_timeout comes before the first pragma: one of them may need the lock already. */
 static int set_up(sqlite3 *db, enum db_role role, int busy_ms)
 {
@@ -147,6 +155,8 @@ static int set_up(sqlite3 *db, enum db_role role, int busy_ms)
     if (sqlite3_db_readonly(db, "main") != 0)
         return BRIDGE_READ_ONLY;
     error = limit_wal(db);
+    if (error == BRIDGE_OK)
+        error = keep_until_commit(db);
     return error == BRIDGE_OK ? require_full_sync(db) : error;
 }
 

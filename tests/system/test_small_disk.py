@@ -72,6 +72,11 @@ def small_disk(site):
         disk.end()
 
 
+def serve(site, bridge):
+    """In groups that are small beside the disk, so that it is all but full when one does not fit."""
+    return site.serve(bridge, settings={"commit.group": 8})
+
+
 def start_worker(site, bridge):
     site.program("work", "--db", bridge.path, "--", PYTHON, "-c", WORKER)
 
@@ -90,7 +95,7 @@ def test_disk_that_the_replies_fill_up_loses_nothing_and_recovers(site, request,
         return
     with small_disk(site) as disk:
         bridge = site.bridge(disk.root / "bridge.db", journal=journal)
-        gateway = site.serve(bridge)
+        gateway = serve(site, bridge)
         start_worker(site, bridge)
         start_worker(site, bridge)
         count = fill_up(bridge, gateway, disk)
@@ -110,12 +115,12 @@ def test_gateway_killed_on_a_full_disk_answers_everything_when_there_is_room(sit
         return
     with small_disk(site) as disk:
         bridge = site.bridge(disk.root / "bridge.db")
-        gateway = site.serve(bridge)
+        gateway = serve(site, bridge)
         start_worker(site, bridge)
         count = fill_up(bridge, gateway, disk)
         gateway.kill()
         disk.make_room()
-        gateway = site.serve(bridge)
+        gateway = serve(site, bridge)
         bridge.wait_replies(count)
         gateway.stop()
         bridge.check_exactly_once(count)
