@@ -321,7 +321,7 @@ bool intake_is_behind(const struct server *self)
 void intake_run(struct server *self, int64_t now_us)
 {
     uint64_t net_hits = self->wake.net_hits;
-    bool changed = false;
+    bool changed = self->came.change;
 
     if (!self->restored)
         read_parked(self, now_us);
@@ -331,10 +331,10 @@ void intake_run(struct server *self, int64_t now_us)
         read_rows(self, now_us);
         return;
     }
-    if (!wake_due(&self->wake, now_us))
+    if (!changed && !wake_due(&self->wake, now_us))
         return;
     /* What could not be read is not settled: the next check sees it again. */
-    if (!intake_could_read(self, tail_changed(self->tail, &changed)))
+    if (!changed && !intake_could_read(self, tail_changed(self->tail, &changed)))
         changed = false;
     if (changed && !read_rows(self, now_us))
         changed = false;

@@ -100,10 +100,10 @@ static void take_signals(struct server *self, int64_t now_us)
 
 /* Waiting. */
 
-/* When the loop has something to do even if nothing comes. */
+/* When the loop has something to do even if nothing comes, besides looking for commits. */
 static int64_t next_due(const struct server *self, int64_t now_us)
 {
-    int64_t due_us = wake_next(&self->wake);
+    int64_t due_us = INT64_MAX;
 
     if (intake_is_behind(self) || (self->closed_count > 0 && !self->held))
         due_us = now_us;
@@ -137,6 +137,58 @@ static int64_t next_due(const struct server *self, int64_t now_us)
     if (self->draining && self->drain_until_us < due_us)
         due_us = self->drain_until_us;
     return due_us;
+}
+
+static int64_t next_look(const struct server *self, int64_t now_us)
+{
+    int64_t look_us = wake_next(&self->wake);
+
+    return self->blocked_since_us && look_us < now_us + RETRY_US ? now_us + RETRY_US : look_us;
+}
+
+/* The one thing that is due is a look whether somebody has committed. Most of them, while somebody
+ * writes, say no: that costs no turn. A look that says yes is not made again (intake_run()). The
+ * file's identity is looked at in turns, so that one is taken when it is time for that. */
+static bool look_in_vain(struct server *self, int64_t now_us)
+{
+    bool changed = false;
+
+    if (!self->came.only_time || self->blocked_since_us || now_us >= self->identity_us ||
+        !wake_due(&self->wake, now_us))
+        return false;
+    if (tail_changed(self->tail, &changed) != BRIDGE_OK)
+        return false; /* the turn tries it once more, and counts it */
+    self->came.change = changed;
+    if (!changed)
+        wake_checked(&self->wake, clock_mono_us(), false);
+    return !changed;
+}
+
+static void note_stand_still(struct server *self, int64_t latest_us, int64_t now_us)
+{
+    if (now_us > latest_us + STOOD_STILL_US)
+        self->deaf_until_us = now_us + DEAF_US;
+}
+
+/* Waits until there is something to do, and returns the time. */
+static int64_t wait_for_news(struct server *self)
+{
+    int64_t now_us = clock_mono_us();
+    int64_t besides_us = next_due(self, now_us);
+    bool on = false;
+
+    tail_let_go(self->tail);
+    do {
+        int64_t look_us = next_look(self, now_us);
+        int64_t due_us = look_us < besides_us ? look_us : besides_us;
+        int64_t latest_us = due_us > now_us ? due_us : now_us;
+
+        loop_wait(self, on, due_us, now_us);
+        now_us = clock_mono_us();
+        note_stand_still(self, latest_us, now_us);
+        on = true;
+    } while (now_us < besides_us && look_in_vain(self, now_us));
+    return now_us;
 }
 
 /* One turn. */
@@ -240,16 +292,9 @@ static void hear_observers(struct server *self, int64_t now_us)
 static void turn(struct server *self)
 {
     struct event tick = {.kind = EVENT_TICK};
-    int64_t now_us = clock_mono_us();
-    int64_t due_us = next_due(self, now_us);
-    int64_t latest_us = due_us > now_us ? due_us : now_us;
+    int64_t now_us = wait_for_news(self);
     bool heard;
 
-    tail_let_go(self->tail);
-    loop_wait(self, due_us, now_us);
-    now_us = clock_mono_us();
-    if (now_us > latest_us + STOOD_STILL_US)
-        self->deaf_until_us = now_us + DEAF_US;
     take_news(self, now_us);
     if (self->finished)
         return;

@@ -86,7 +86,7 @@ static void add_keys(struct server *self, struct items *items)
         add(items, NULL, keys_hint(self->keys));
 }
 
-void loop_wait(struct server *self, int64_t due_us, int64_t now_us)
+void loop_wait(struct server *self, bool on, int64_t due_us, int64_t now_us)
 {
     struct items items = {.count = 0};
     size_t signal = add(&items, NULL, self->signal_fd);
@@ -96,6 +96,7 @@ void loop_wait(struct server *self, int64_t due_us, int64_t now_us)
     size_t watch = add(&items, NULL, watched ? watch_fd(self->watch) : -1);
     size_t helper = add(&items, NULL, helpers_fd(self->helpers));
     size_t doors;
+    int ready;
 
     assert(tail_is_quiet(self->tail)); /* an un-reset statement would pin the WAL */
     add(&items, NULL, committer_fd(self->committer));
@@ -103,11 +104,13 @@ void loop_wait(struct server *self, int64_t due_us, int64_t now_us)
     add_doors(self, &items);
     add_keys(self, &items);
     items.count += reps_items(self->reps, items.item + items.count);
-    ready_wait(items.item, items.count, arm(self, due_us, now_us));
+    ready = (on ? ready_wait_on : ready_wait)(items.item, items.count, arm(self, due_us, now_us));
     self->came.signal = items.item[signal].revents != 0;
     self->came.time = items.item[timer].revents != 0;
     self->came.watch = items.item[watch].revents != 0;
     self->came.helper = items.item[helper].revents != 0;
+    self->came.only_time = self->came.time && ready == 1;
+    self->came.change = false;
     tell_doors(self, items.item + doors);
     if (self->came.time)
         disarm(self);

@@ -181,6 +181,8 @@ struct server {
     /* loop.c */
     struct came {
         bool signal, time, watch, helper; /* what the turn began with: there is something to read */
+        bool only_time;                   /* and there is nothing else */
+        bool change; /* the look that it began with has found one: tail_changed() */
     } came;
     int signal_fd, timer_fd;
     int64_t timer_us;      /* what the timer is armed for; INT64_MAX: nothing */
@@ -479,8 +481,9 @@ int loop_run(struct server *self);
 
 /* loop_wait.c */
 
-/* Waits until something comes or it is DUE_US, and notes what came. */
-void loop_wait(struct server *self, int64_t due_us, int64_t now_us);
+/* Waits until something comes or it is DUE_US, and notes what came. ON: nothing came the last time
+ * but time, and nothing but the tail was used since. */
+void loop_wait(struct server *self, bool on, int64_t due_us, int64_t now_us);
 
 /* status.c */
 

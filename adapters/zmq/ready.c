@@ -24,8 +24,9 @@ static short events_of(void *socket)
     return (short)events;
 }
 
-/* Fills in what to ask the kernel. Returns true when a socket is ready without that. */
-static bool ask_sockets(zmq_pollitem_t *item, size_t count, struct pollfd *ret_ask)
+/* Fills in what to ask the kernel. Returns true when a socket is ready without that; none is asked
+ * when all are known to be SILENT. */
+static bool ask_sockets(zmq_pollitem_t *item, size_t count, bool silent, struct pollfd *ret_ask)
 {
     bool any = false;
 
@@ -34,20 +35,21 @@ static bool ask_sockets(zmq_pollitem_t *item, size_t count, struct pollfd *ret_a
         item[i].revents = 0;
         if (item[i].socket) {
             ret_ask[i].fd = ready_descriptor(item[i].socket);
-            item[i].revents = (short)(events_of(item[i].socket) & item[i].events);
+            if (!silent)
+                item[i].revents = (short)(events_of(item[i].socket) & item[i].events);
         }
         any |= item[i].revents != 0;
     }
     return any;
 }
 
-int ready_wait(zmq_pollitem_t *item, size_t count, long timeout_ms)
+static int wait_for(zmq_pollitem_t *item, size_t count, bool silent, long timeout_ms)
 {
     struct pollfd ask[READY_ITEMS];
     int ready = 0;
 
     assert(count <= READY_ITEMS);
-    if (ask_sockets(item, count, ask))
+    if (ask_sockets(item, count, silent, ask))
         timeout_ms = 0;
     if (poll(ask, count, (int)timeout_ms) < 0) {
         if (errno != EINTR)
@@ -61,4 +63,14 @@ int ready_wait(zmq_pollitem_t *item, size_t count, long timeout_ms)
         ready += item[i].revents != 0;
     }
     return ready;
+}
+
+int ready_wait(zmq_pollitem_t *item, size_t count, long timeout_ms)
+{
+    return wait_for(item, count, false, timeout_ms);
+}
+
+int ready_wait_on(zmq_pollitem_t *item, size_t count, long timeout_ms)
+{
+    return wait_for(item, count, true, timeout_ms);
 }

@@ -17,5 +17,8 @@ int ready_descriptor(void *socket);
  * with ZMQ_POLLIN may say so when nothing waits there: something about it has changed. Returns the
  * number of items that are ready, 0 after a signal, or -errno. */
 int ready_wait(zmq_pollitem_t *item, size_t count, long timeout_ms);
+/* The same again, after a wait on the same sockets that found none of them ready, and without any
+ * call on one of them in between: whatever has come since, their descriptors tell of it. */
+int ready_wait_on(zmq_pollitem_t *item, size_t count, long timeout_ms);
 
 #endif

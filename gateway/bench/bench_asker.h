@@ -1,4 +1,6 @@
-/* A program that asks and waits for its reply by reading the file, as agents of a bridge do. */
+/* A program that asks and waits for its reply by reading the file, as `tailgate ask --db` does: it
+ * sleeps until the folder's watch says that somebody writes. One that looked every few microseconds
+ * would take a part of the processors away from what it measures. */
 #ifndef TAILGATE_GATEWAY_BENCH_BENCH_ASKER_H
 #define TAILGATE_GATEWAY_BENCH_BENCH_ASKER_H
 

@@ -124,6 +124,7 @@ static int measure_gateway(struct bench_site *site, struct bench_board *board,
         return -1;
     bench_value(ret_sample, "p50_us", percentile(board, asked, visible, 50));
     bench_value(ret_sample, "p99_us", percentile(board, asked, visible, 99));
+    bench_value(ret_sample, "commit_p50_us", percentile(board, asked, committed, 50));
     bench_value(ret_sample, "after_commit_p50_us", percentile(board, committed, visible, 50));
     return 0;
 }

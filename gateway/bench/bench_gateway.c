@@ -2,10 +2,10 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -20,34 +20,28 @@
 #define SETTINGS 16
 #define DUTY "commit.duty="
 
-static void log_name(const struct bench_site *site, char *ret_name, size_t room)
-{
-    snprintf(ret_name, room, "%s/gateway.log", site->folder);
-}
-
 /* In the child. */
-static void become(const struct bench_site *site, const char *const *argument, pid_t parent)
+static void become(const char *const *argument, int log, pid_t parent)
 {
-    char name[PATH_MAX + 32];
-    int log;
-
-    log_name(site, name, sizeof name);
-    log = open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (log >= 0 && dup2(log, STDOUT_FILENO) >= 0 && dup2(log, STDERR_FILENO) >= 0 &&
-        getppid() == parent)
+    if (dup2(log, STDOUT_FILENO) >= 0 && dup2(log, STDERR_FILENO) >= 0 && getppid() == parent)
         execv(argument[0], (char *const *)(uintptr_t)argument);
     _exit(127);
 }
 
-/* With the last line of its log. */
-static int say_why(const struct bench_site *site, const char *what)
+/* Nobody needs the log any more. */
+static void forget_log(struct bench_gateway *self)
 {
-    char name[PATH_MAX + 32], line[1024], last[1024] = "its log is empty";
-    FILE *log;
+    close(self->log);
+    self->log = -1;
+}
 
-    log_name(site, name, sizeof name);
-    log = fopen(name, "re");
+/* With the last line of its log, which is forgotten then. */
+static int say_why(struct bench_gateway *self, const char *what)
+{
+    char line[1024], last[1024] = "its log is empty";
+    FILE *log = lseek(self->log, 0, SEEK_SET) == 0 ? fdopen(self->log, "r") : NULL;
+
     while (log && fgets(line, sizeof line, log)) {
         line[strcspn(line, "\n")] = '\0';
         if (*line)
@@ -55,6 +49,9 @@ static int say_why(const struct bench_site *site, const char *what)
     }
     if (log)
         fclose(log);
+    else
+        close(self->log);
+    self->log = -1;
     return bench_fail("the gateway %s: %s", what, last);
 }
 
@@ -70,10 +67,10 @@ static int await_serving(struct bench_gateway *self)
     while (place_holder(&place, &holder) != 0 || holder.pid != self->pid || !*holder.gate) {
         if (bench_wait_for(self->pid, 1000, &status)) {
             self->pid = 0;
-            return say_why(self->site, "did not start");
+            return say_why(self, "did not start");
         }
         if (clock_mono_us() - begin_us > START_US)
-            return say_why(self->site, "does not serve");
+            return say_why(self, "does not serve");
     }
     self->start_us = clock_mono_us() - begin_us;
     return 0;
@@ -88,6 +85,7 @@ int bench_gateway_start(struct bench_site *site, const char *const *settings,
     size_t count = 4;
     bool has_duty = false;
     pid_t parent = getpid(), pid;
+    int log;
 
     for (size_t i = 0; settings && settings[i] && i < SETTINGS; i++) {
         argument[count++] = "--set";
@@ -99,12 +97,17 @@ int bench_gateway_start(struct bench_site *site, const char *const *settings,
         argument[count++] = "--set";
         argument[count++] = duty;
     }
-    pid = fork();
-    if (pid < 0)
-        return bench_fail("cannot start the gateway: %s", strerror(errno));
+    log = memfd_create("gateway.log", MFD_CLOEXEC);
+    pid = log < 0 ? -1 : fork();
     if (pid == 0)
-        become(site, argument, parent);
-    *ret_gateway = (struct bench_gateway){.pid = pid, .site = site};
+        become(argument, log, parent);
+    if (pid < 0) {
+        bench_fail("cannot start the gateway: %s", strerror(errno));
+        if (log >= 0)
+            close(log);
+        return -1;
+    }
+    *ret_gateway = (struct bench_gateway){.pid = pid, .log = log, .site = site};
     return await_serving(ret_gateway);
 }
 
@@ -120,9 +123,12 @@ int bench_gateway_stop(struct bench_gateway *self)
     if (!bench_wait_for(pid, STOP_US, &status)) {
         kill(pid, SIGKILL);
         waitpid(pid, &status, 0);
-        return say_why(self->site, "did not end and was killed");
+        return say_why(self, "did not end and was killed");
     }
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : say_why(self->site, "ended");
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        return say_why(self, "ended");
+    forget_log(self);
+    return 0;
 }
 
 /* The number behind NAME in the file PATH, summed over the lines that begin so. */

@@ -8,6 +8,8 @@
 
 struct bench_gateway {
     pid_t pid; /* 0: it does not run */
+    int log;   /* in memory: one that is written beside the database dirties a block of the file
+                * system that the guests' fsyncs have to write, too */
     struct bench_site *site;
     int64_t start_us; /* from its exec to when it served */
 };
@@ -19,8 +21,8 @@ struct bench_usage {
     int64_t anonymous_bytes;
 };
 
-/* Starts it on SITE with SETTINGS ("commit.duty=90", …; ends with NULL), its log in the site's
- * folder, and waits until it serves. commit.duty is that of the options unless it is among them.
+/* Starts it on SITE with SETTINGS ("commit.duty=90", …; ends with NULL) and waits until it serves.
+ * commit.duty is that of the options unless it is among them.
  * Returns 0, or -1 after bench_fail(). */
 int bench_gateway_start(struct bench_site *site, const char *const *settings,
                         struct bench_gateway *ret_gateway);

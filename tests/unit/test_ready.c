@@ -74,6 +74,26 @@ static void message_that_other_calls_took_in_is_not_slept_through(void **state)
     assert_true(hear(world));
 }
 
+/* It asks no socket: their descriptors have to be enough. */
+static void what_comes_after_a_wait_in_vain_ends_the_next_one(void **state)
+{
+    const struct world *world = *state;
+    zmq_pollitem_t item[] = {{world->reader, 0, ZMQ_POLLIN, 0}, {NULL, -1, ZMQ_POLLIN, 0}};
+
+    while (ready_wait(item, 2, 0) != 0)
+        assert_false(hear(world)); /* what connecting did */
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(ready_wait_on(item, 2, 0), 0);
+        assert_int_equal(ready_wait_on(item, 2, 1), 0);
+        say(world);
+        assert_int_equal(ready_wait_on(item, 2, HANG_MS), 1);
+        assert_int_equal(item[0].revents, ZMQ_POLLIN);
+        assert_true(hear(world));
+        assert_false(hear(world));
+        assert_int_equal(ready_wait(item, 2, 0), 0);
+    }
+}
+
 static void descriptor_tells_of_all_that_comes_after_the_end(void **state)
 {
     const struct world *world = *state;
@@ -94,6 +114,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(nothing_waits_after_the_time_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(message_that_other_calls_took_in_is_not_slept_through,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_comes_after_a_wait_in_vain_ends_the_next_one, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(descriptor_tells_of_all_that_comes_after_the_end, set_up,
                                         tear_down),
     };
