@@ -360,6 +360,7 @@ void committer_look(struct committer *self, struct committer_view *ret_view)
     pthread_mutex_lock(&self->mutex);
     *ret_view = self->view;
     ret_view->queued = self->todo.count + self->in_hand;
+    ret_view->idle = self->waits && self->todo.count == 0;
     pthread_mutex_unlock(&self->mutex);
 }
 

@@ -68,6 +68,7 @@ struct committer_view {
     int64_t state_since_us;  /* monotonic */
     char explanation[200];   /* SQLite's words for the state; "" when OK */
     size_t queued;           /* jobs that wait or are being committed */
+    bool idle;               /* there are none, and no checkpoint is under way or about to be */
     uint64_t groups;         /* committed so far, */
     uint64_t jobs;           /*   and the ends of queries among them (ANSWER to DROP) */
     uint64_t busy, failures; /* times a lock was in the way; other failures */

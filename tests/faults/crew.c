@@ -205,7 +205,7 @@ enum script_end crew_await(struct crew *self, size_t count)
             note_death(self);
             return SCRIPT_DEAD;
         }
-        if (done == count)
+        if (done == count && view.idle) /* the checkpoint that follows belongs to it */
             return SCRIPT_DONE;
         if (!self->run->patient && (view.failures >= STUCK_AFTER || view.busy >= STUCK_AFTER))
             return SCRIPT_STUCK;

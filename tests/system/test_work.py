@@ -17,8 +17,8 @@ def test_ready_says_who_the_worker_is(world):
     world.work("--echo", "--name", "parrot", "--service", "law", "--slots", "3", "--heartbeat", "1s")
     _, service, options = world.gate.ready()
     assert service == "law"
-    assert options == {"name": "parrot", "adapter": "echo", "slots": 3, "heartbeats": True, "batches": True, "interval": 1000,
-                       "format": "query"}
+    assert options == {"name": "parrot", "adapter": "echo", "slots": 3, "heartbeats": True, "batches": True,
+                       "interval": 1000, "format": "query"}
 
 
 def test_name_comes_from_the_command_and_the_service_is_all(world):
