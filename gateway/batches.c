@@ -2,14 +2,15 @@
  * message costs ZeroMQ, both threads of it and the system's calls as much as what it holds.
  *
  *  A1. A batch holds what was carried out in one go of deliveries_run(), in that order, and is sent
- *      before that ends: nothing is sent later than it would be by itself.
+ *      when that ends, or earlier when it is long enough.
  *
- *  A2. What is in it counts as delivered when it is sent, not before. */
+ *  A2. What is in it counts as delivered when it is sent, not before.
+ *
+ *  A3. There are batches for BATCHES workers at a time: where more get something in one go, there
+ * is little for each, and the others get it by itself. */
 #include <stdlib.h>
 
 #include "gateway/server.h"
-
-#define ROOM_KEPT 64 /* batches, of as many workers */
 
 static struct batch *find(struct batches *self, const struct peer *peer)
 {
@@ -23,10 +24,8 @@ static struct batch *begin(struct batches *self, const struct worker *worker)
 {
     struct batch *batch;
 
-    if (self->count == self->room) {
-        self->room = self->room ? self->room * 2 : 4;
-        self->batch = memory_grow(self->batch, self->room * sizeof *self->batch);
-    }
+    if (!self->batch) /* its pages cost nothing before they are used */
+        self->batch = memory_zero(BATCHES, sizeof *self->batch);
     batch = &self->batch[self->count++];
     batch->peer = worker->peer;
     batch->envelope = worker->envelope;
@@ -65,17 +64,28 @@ static void send(struct server *self, int64_t now_us, struct batch *batch)
     batch->count = 0;
 }
 
-void batches_add(struct server *self, int64_t now_us, const struct worker *worker,
+bool batches_add(struct server *self, int64_t now_us, const struct worker *worker,
                  const struct action *action, const struct mdp_message *request)
 {
-    struct batch *batch = find(&self->batches, &worker->peer);
+    struct batch *batch;
 
+    if (worker->protocol != WORKER_MDP_02 || !worker->options.batches || worker->options.slots < 2)
+        return false;
+    batch = find(&self->batches, &worker->peer);
+    if (!mdp_batch_suits(request)) {
+        if (batch && batch->count > 0)
+            send(self, now_us, batch);
+        return false;
+    }
+    if (!batch && self->batches.count == BATCHES)
+        return false;
     if (!batch)
         batch = begin(&self->batches, worker);
     mdp_batch_add(request, &batch->body);
     batch->action[batch->count++] = action;
     if (batch->count == BATCH_MOST || batch->body.size >= MDP_BATCH_SIZE)
         send(self, now_us, batch);
+    return true;
 }
 
 void batches_send(struct server *self, int64_t now_us)
@@ -88,8 +98,6 @@ void batches_send(struct server *self, int64_t now_us)
         buffer_done(&batches->batch[i].body);
     }
     batches->count = 0;
-    if (batches->room > ROOM_KEPT)
-        batches_done(batches);
 }
 
 void batches_done(struct batches *self)

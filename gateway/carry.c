@@ -72,11 +72,9 @@ static int send_query(struct server *self, struct passing *passing, struct span 
         return carry_send(self, &worker->peer, NULL, rep, 3);
     if (worker->protocol == WORKER_REQ)
         return carry_send(self, &worker->peer, &worker->envelope, body, 1);
-    passing->batched = worker->protocol == WORKER_MDP_02 && worker->options.batches;
-    if (passing->batched) {
-        batches_add(self, passing->now_us, worker, passing->action, &request);
+    passing->batched = batches_add(self, passing->now_us, worker, passing->action, &request);
+    if (passing->batched)
         return 0;
-    }
     return carry_send(self, &worker->peer, &worker->envelope, frame,
                       mdp_write(door_version(worker->protocol), &request, frame));
 }

@@ -96,7 +96,7 @@ static void leave_alone(struct committer *self, int64_t start_us, size_t jobs)
 
     if (self->free_at_us < now_us)
         self->free_at_us = now_us;
-    self->free_at_us += pace_rest_us(&self->pace, now_us, held_us, jobs, self->config.duty);
+    self->free_at_us += pace_rest_us(&self->pace, start_us, held_us, jobs, self->config.duty);
     pthread_mutex_lock(&self->mutex);
     self->view.held_us += held_us;
     duty_add(&self->measures.lock, start_us, start_us + held_us);
@@ -160,6 +160,7 @@ void committer_tidy(struct committer *self)
         if (!committer_rest(self, 0))
             return;
         start_us = clock_mono_us();
+        pace_guest(&self->pace, start_us); /* who wrote before the rest, which may have been long */
     }
     atomic_store(&self->busy_since_us, start_us);
     atomic_store(&self->holds, true);

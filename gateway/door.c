@@ -186,12 +186,13 @@ static void try_held(struct server *self, int64_t now_us)
             !on_message(self, now_us, &self->held_peer, self->held_frame, self->held_count);
 }
 
-/* Tries a message that has come. */
-static void begin(struct server *self, int64_t now_us)
+/* Tries a message that has come. Returns for how many it counts beyond one. */
+static int begin(struct server *self, int64_t now_us)
 {
     self->held = true;
     self->batch_heard = 0;
     try_held(self, now_us);
+    return self->batch_heard > 1 ? (int)self->batch_heard - 1 : 0;
 }
 
 static void feed_closed_peer(struct server *self, int64_t now_us, const struct peer *peer)
@@ -232,7 +233,7 @@ static bool read_door(struct server *self, int64_t now_us, size_t door)
         if (got == -E2BIG || got == -EBADMSG)
             self->stats.count[STAT_BAD_FRAMES]++;
         else if (got == 1)
-            begin(self, now_us);
+            i += begin(self, now_us);
         else
             return true;
     }

@@ -165,9 +165,22 @@ static int take_via(struct saying *saying, struct via *via)
     return 0;
 }
 
-static bool on_mdp_answer(struct server *self, int64_t now_us, const struct peer *peer,
-                          const struct envelope *envelope, enum mdp_version version,
-                          const struct mdp_message *message)
+/* Says DISCONNECT to PEER, which was heard as a worker, unless it is one. */
+static void tell_stranger(struct server *self, const struct peer *peer,
+                          const struct envelope *envelope, enum mdp_version version)
+{
+    if (dispatch_worker(self->dispatch, peer))
+        return;
+    self->stats.count[STAT_STRANGERS]++;
+    door_disconnect(self, peer, envelope, version);
+}
+
+/* What became of a PARTIAL or FINAL: it is to wait for its row, was broken, or judged. */
+enum heard { HEARD_LATER, HEARD_EXPELLED, HEARD_JUDGED };
+
+static enum heard judge(struct server *self, int64_t now_us, const struct peer *peer,
+                        const struct envelope *envelope, enum mdp_version version,
+                        const struct mdp_message *message)
 {
     struct saying saying = {.frame = message->body,
                             .count = message->body_count,
@@ -178,26 +191,31 @@ static bool on_mdp_answer(struct server *self, int64_t now_us, const struct peer
     if (token_read_address(message->address, &address) < 0) {
         hear_expel(self, now_us, peer, envelope, version,
                    "the client address of its answer is not a token");
-        return true;
+        return HEARD_EXPELLED;
     }
     if (address.via && take_via(&saying, &via) < 0) {
         hear_expel(self, now_us, peer, envelope, version,
                    "what a relay says of its worker is not as WIRE.md says");
-        return true;
+        return HEARD_EXPELLED;
     }
     if (saying.count > LIMIT_BODY_FRAMES || !hear_fits(saying.frame, saying.count)) {
         hear_expel(self, now_us, peer, envelope, version, "its answer is too large");
-        return true;
+        return HEARD_EXPELLED;
     }
     saying.raw = address.raw;
     saying.token = &address.token;
-    if (!feed(self, now_us, peer, NULL, &saying))
-        return false;
-    if (!dispatch_worker(self->dispatch, peer)) {
-        self->stats.count[STAT_STRANGERS]++;
-        door_disconnect(self, peer, envelope, version);
-    }
-    return true;
+    return feed(self, now_us, peer, NULL, &saying) ? HEARD_JUDGED : HEARD_LATER;
+}
+
+static bool on_mdp_answer(struct server *self, int64_t now_us, const struct peer *peer,
+                          const struct envelope *envelope, enum mdp_version version,
+                          const struct mdp_message *message)
+{
+    enum heard heard = judge(self, now_us, peer, envelope, version, message);
+
+    if (heard == HEARD_JUDGED)
+        tell_stranger(self, peer, envelope, version);
+    return heard != HEARD_LATER;
 }
 
 /* Each message of a batch, as if it had come by itself. What cannot be judged just now waits, with
@@ -211,13 +229,15 @@ static bool on_batch(struct server *self, int64_t now_us, const struct peer *pee
 
     while ((got = mdp_batch_take(&rest, frame, &message)) == 1 && message.command != MDP_REQUEST &&
            self->batch_heard < LIMIT_SLOTS) {
-        if (!on_mdp_answer(self, now_us, peer, envelope, MDP_02, &message))
+        if (judge(self, now_us, peer, envelope, MDP_02, &message) == HEARD_LATER)
             return false;
         self->batch_heard++;
         self->batch = rest;
     }
     if (got != 0)
         hear_expel(self, now_us, peer, envelope, MDP_02, "it sent a malformed batch");
+    else
+        tell_stranger(self, peer, envelope, MDP_02);
     return true;
 }
 

@@ -40,9 +40,10 @@
 #define PUBLISH_HELD (16u << 20) /* P3 */
 #define PUBLISH_OUT 1000         /* P6 */
 #define PUBLISH_OUT_BYTES (1u << 20)
-#define PUBLISH_COPIES 300           /* P6: some 0.1 ms of the loop's time */
-#define PUBLISH_KEPT_ROOM (4u << 20) /* storage kept from one event, or queue, to the next */
-#define PUBLISH_WORDS 32             /* names of events that are neither rows nor partials */
+#define PUBLISH_OUT_ROOM (2 * PUBLISH_OUT) /* they are moved to its start once in so many */
+#define PUBLISH_COPIES 300                 /* P6: some 0.1 ms of the loop's time */
+#define PUBLISH_KEPT_ROOM (4u << 20)       /* storage kept from one event, or queue, to the next */
+#define PUBLISH_WORDS 32                   /* names of events that are neither rows nor partials */
 
 /* One that waits; its bytes are in publish_out. */
 struct publish_event {
@@ -69,7 +70,7 @@ struct publish {
     struct publish_out {
         struct buffer frames; /* topic and JSON of each, one behind the other */
         size_t gone;          /* bytes at its start that have left */
-        struct publish_event event[PUBLISH_OUT];
+        struct publish_event event[PUBLISH_OUT_ROOM];
         size_t first, count;   /* those that wait */
         struct buffer welcome; /* what is true once `before` more have left; empty: nothing */
         size_t before;

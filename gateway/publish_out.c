@@ -54,11 +54,12 @@ static void make_room(struct publish *self)
     struct publish_out *out = &self->out;
     size_t waiting = out->frames.size - out->gone;
 
-    if (out->count == PUBLISH_OUT || waiting > PUBLISH_OUT_BYTES)
+    while (out->count == PUBLISH_OUT || (out->count > 0 && waiting > PUBLISH_OUT_BYTES)) {
         publish_some(self);
-    if (out->first + out->count < PUBLISH_OUT)
+        waiting = out->frames.size - out->gone;
+    }
+    if (out->first + out->count < PUBLISH_OUT_ROOM && out->gone <= PUBLISH_OUT_BYTES)
         return;
-    waiting = out->frames.size - out->gone;
     memmove(out->event, out->event + out->first, out->count * sizeof out->event[0]);
     memmove(out->frames.data, bytes_of(out), waiting);
     out->frames.size = waiting;

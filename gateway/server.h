@@ -93,9 +93,10 @@ struct batch {
 };
 
 /* The batches that are open, one for each worker. */
+#define BATCHES 32
 struct batches {
-    struct batch *batch;
-    size_t count, room;
+    struct batch *batch; /* NULL before the first */
+    size_t count;
 };
 
 struct lookups;
@@ -384,8 +385,9 @@ void deliveries_run(struct server *self, int64_t now_us);
 /* batches.c */
 
 /* Has REQUEST, the query of ACTION, sent to WORKER with others; carry_delivered() is called then.
- * ACTION is borrowed for that long. */
-void batches_add(struct server *self, int64_t now_us, const struct worker *worker,
+ * ACTION is borrowed for that long. False: it has to go by itself, and what WORKER is to get before
+ * it has left. */
+bool batches_add(struct server *self, int64_t now_us, const struct worker *worker,
                  const struct action *action, const struct mdp_message *request);
 /* Sends what is left. */
 void batches_send(struct server *self, int64_t now_us);

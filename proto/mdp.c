@@ -88,7 +88,7 @@ int mdp_read(enum mdp_version version, const struct span *frame, size_t count,
         result = count == 1 ? 0 : -1;
         break;
     case MDP_BATCH:
-        result = count == 2 ? 0 : -1;
+        result = count == 2 && frame[1].size > 0 ? 0 : -1;
         message.body = frame + 1;
         message.body_count = 1;
         break;
@@ -150,6 +150,11 @@ size_t mdp_write(enum mdp_version version, const struct mdp_message *message,
 static bool is_batched(enum mdp_command command)
 {
     return command == MDP_REQUEST || command == MDP_PARTIAL || command == MDP_FINAL;
+}
+
+bool mdp_batch_suits(const struct mdp_message *message)
+{
+    return pack_bytes(message->body, message->body_count) < MDP_BATCH_SIZE;
 }
 
 void mdp_batch_add(const struct mdp_message *message, struct buffer *ret_body)

@@ -56,14 +56,17 @@ int mdp_read(enum mdp_version version, const struct span *frame, size_t count,
 size_t mdp_write(enum mdp_version version, const struct mdp_message *message,
                  struct span frame[MDP_FRAMES_MAX]);
 
-/* What a sender puts into one batch, in bytes about; a longer one would keep its first waiting. */
+/* Bytes about, after which a sender ends a batch: a longer one would keep its first waiting. What
+ * is as large by itself goes by itself. */
 #define MDP_BATCH_SIZE 16384
 
-/* Appends MESSAGE, a REQUEST, PARTIAL or FINAL of 0.2, to the body of a batch. */
+/* True when MESSAGE, a REQUEST, PARTIAL or FINAL, is small enough to go with others. */
+bool mdp_batch_suits(const struct mdp_message *message);
+/* Appends such a MESSAGE of 0.2 to the body of a batch. */
 void mdp_batch_add(const struct mdp_message *message, struct buffer *ret_body);
-/* Takes the first message off *REST, which is a batch's body and then what is left of it. Its frames
- * are in FRAME and borrowed from *REST. Returns 1, 0 when there is none any more, or -1 when *REST
- * does not begin with a REQUEST, PARTIAL or FINAL (then nothing has changed). */
+/* Takes the first message off *REST, which is a batch's body and then what is left of it. Its
+ * frames are in FRAME and borrowed from *REST. Returns 1, 0 when there is none any more, or -1 when
+ * *REST does not begin with a REQUEST, PARTIAL or FINAL (then nothing has changed). */
 int mdp_batch_take(struct span *rest, struct span frame[MDP_FRAMES_MAX],
                    struct mdp_message *ret_message);
 

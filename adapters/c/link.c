@@ -146,14 +146,27 @@ static struct mdp_message message_of(enum mdp_command command, const struct lett
         .command = command, .address = letter->token, .body = &letter->text, .body_count = 1};
 }
 
-/* Sends several answers in one message. Returns how many; 0 when ZeroMQ takes no more. */
-static size_t send_answers(struct link *self)
+/* How many of the answers that wait can go together, the first of them among those. */
+static size_t fit_together(const struct link *self)
 {
-    size_t count = 0, waiting = outbox_waiting(&self->answers);
+    size_t count = 0, bytes = 0, waiting = outbox_waiting(&self->answers);
+    while (self->batches && count < waiting && count < LIMIT_SLOTS && bytes < MDP_BATCH_SIZE) {
+        struct mdp_message message = message_of(MDP_FINAL, outbox_at(&self->answers, count));
+        if (!mdp_batch_suits(&message))
+            break;
+        bytes += message.body[0].size;
+        count++;
+    }
+    return count;
+}
+
+/* Sends the first COUNT answers in one message. Returns how many; 0 when ZeroMQ takes no more. */
+static size_t send_answers(struct link *self, size_t count)
+{
     struct buffer body;
     buffer_init(&body);
-    while (count < waiting && count < LIMIT_SLOTS && body.size < MDP_BATCH_SIZE) {
-        struct mdp_message message = message_of(MDP_FINAL, outbox_at(&self->answers, count++));
+    for (size_t i = 0; i < count; i++) {
+        struct mdp_message message = message_of(MDP_FINAL, outbox_at(&self->answers, i));
         mdp_batch_add(&message, &body);
     }
     struct span span = buffer_span(&body);
@@ -177,9 +190,9 @@ static void flush(struct link *self, int64_t now_us)
     }
     while (sending(self) && outbox_waiting(&self->answers) > 0) {
         struct mdp_message final = message_of(MDP_FINAL, outbox_at(&self->answers, 0));
-        size_t handed = self->batches && outbox_waiting(&self->answers) > 1
-                            ? send_answers(self)
-                            : send_command(self, &final) == 0;
+        size_t together = fit_together(self);
+        size_t handed =
+            together > 1 ? send_answers(self, together) : send_command(self, &final) == 0;
         if (handed == 0)
             return;
         while (handed-- > 0)

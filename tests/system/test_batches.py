@@ -90,6 +90,14 @@ def test_client_frames_in_a_batch_are_the_client_frames(site):
     client.close(0)
 
 
+def test_empty_batch_ends_the_registration(site):
+    bridge = site.bridge()
+    site.serve(bridge)
+    worker = site.mdp(bridge, slots=2, batches=True)
+    worker.send(MDP, BATCH, b"")
+    worker.wait_disconnect()
+
+
 @pytest.mark.parametrize("bad", [
     b"\0", b"\xff\xff\xff\xff", batch([HEARTBEAT]), batch([DISCONNECT]), batch([BATCH, b""]),
     batch([REQUEST, b"1.1.AAAAAAAAAAAAAAAAAAAAAA", b"", b"?"]), batch([FINAL])], ids=repr)
@@ -105,6 +113,49 @@ def test_malformed_batch_ends_the_registration_and_what_stood_before_it_counts(s
     assert gateway.status()["counters"]["bad_frames"] == 1
     other = site.mdp(bridge, slots=2)
     assert other.request().id == second
+
+
+def test_large_query_goes_by_itself(site):
+    """17 MB, more than a frame that the gate reads may have; and what comes before and behind it."""
+    bridge = site.bridge()
+    asked = bridge.ask_many(["a", "b", "x" * 17_000_000, "c", "d"])
+    site.serve(bridge)
+    worker = site.mdp(bridge, slots=5, batches=True)
+    queries, messages = requests(worker, 5)
+    assert [query.id for query in queries] == asked and messages == 3
+    worker.send(MDP, BATCH, batch(*(final(query, "short") for query in queries)))
+    bridge.wait_replies(5)
+    bridge.check_exactly_once(5)
+
+
+def test_worker_that_closes_with_a_batch_loses_all_of_it_to_another(site):
+    bridge = site.bridge()
+    asked = bridge.ask_many(str(n) for n in range(20))
+    site.serve(bridge, settings={"backoff.first": "20ms"})
+    worker = site.mdp(bridge, slots=20, batches=True)
+    requests(worker, 20)
+    worker.close()
+    other = site.mdp(bridge, slots=20, batches=True)
+    queries, _ = requests(other, 20)
+    assert sorted(query.id for query in queries) == asked and {query.attempt for query in queries} == {2}
+    other.send(MDP, BATCH, batch(*(final(query, "late") for query in queries)))
+    bridge.wait_replies(20)
+    bridge.check_exactly_once(20)
+
+
+def test_batch_of_a_connection_that_is_not_registered_counts_and_is_told_once(site):
+    bridge = site.bridge()
+    bridge.ask_many("abc")
+    site.serve(bridge)
+    worker = site.mdp(bridge, slots=3, batches=True)
+    queries, _ = requests(worker, 3)
+    stranger = site.mdp(bridge, ready=False)
+    stranger.send(MDP, BATCH, batch(*(final(query, "from elsewhere") for query in queries)))
+    stranger.wait_disconnect()
+    bridge.wait_replies(3)
+    assert {text(reply) for reply in bridge.replies()} == {"from elsewhere"}
+    assert stranger.receive(timeout=0.3) is None
+    bridge.check_exactly_once(3)
 
 
 def test_no_more_than_a_thousand_are_heard_at_once(site):
@@ -198,3 +249,22 @@ def test_worker_calls_a_malformed_batch_odd_and_goes_on(world):
     world.gate.send(peer, *query(2))
     more, _ = answers(world.gate, 1)
     assert b"1?" in got[0] and b"2?" in more[0]
+
+
+def test_worker_sends_a_large_answer_by_itself(world):
+    world.work("--echo", "--slots", "100")
+    peer, _, _ = world.gate.ready()
+    body = {"type": "query", "query_id": "q1", "question": "x" * 16_700_000,
+            "delivery": {"message_id": 50, "token": "x"}}
+    large = [REQUEST, b"50.1." + b"A" * 22, b"", json.dumps(body).encode()]
+    world.gate.send(peer, BATCH, batch(query(1), query(2)))
+    world.gate.send(peer, *large)
+    world.gate.send(peer, BATCH, batch(query(3), query(4)))
+    got = []
+    while len(got) < 5:
+        _, command, rest = world.gate.hear()
+        assert command in (FINAL, BATCH, HEARTBEAT)
+        if command != HEARTBEAT:
+            assert command == FINAL or len(rest[0]) < 100_000
+            got += [found[3] for found in unbatch(rest[0])] if command == BATCH else [rest[2]]
+    assert max(map(len, got)) > 16_000_000
