@@ -458,6 +458,27 @@ static void expect_row(const char *topic, int64_t id, int64_t prev)
     assert_int_equal(number(json, "prev"), prev);
 }
 
+/* So many subscriptions that one event may leave at a time, and events as large as they come. */
+static void large_events_wait_in_bounded_memory(void **state)
+{
+    static char text[600001];
+    size_t most = 0;
+
+    (void)state;
+    given_observer();
+    for (int i = 0; i < 2 * PUBLISH_COPIES; i++)
+        zmq_setsockopt(observer, ZMQ_SUBSCRIBE, &i, sizeof i);
+    while (events_subscriptions(events) <= PUBLISH_COPIES)
+        events_drain(events);
+    memset(text, 'x', sizeof text - 1);
+    for (int64_t id = 1; id <= 100; id++) {
+        row(id, text);
+        if (publish.out.frames.size > most)
+            most = publish.out.frames.size;
+    }
+    assert_true(most > PUBLISH_OUT_BYTES && most < 4 * PUBLISH_OUT_BYTES);
+}
+
 static void rows_name_the_one_before_of_their_kind(void **state)
 {
     (void)state;
@@ -565,6 +586,7 @@ int main(void)
         WITH_OBSERVERS(partials_come_in_order_and_numbered),
         WITH_OBSERVERS(events_leave_at_the_turn_s_end_or_when_many_wait_in_order),
         WITH_OBSERVERS(turn_makes_so_many_copies_and_the_next_one_is_due_at_once),
+        WITH_OBSERVERS(large_events_wait_in_bounded_memory),
         WITH_OBSERVERS(welcome_speaks_of_nothing_that_still_waits),
         WITH_OBSERVERS(secret_over_two_partials_does_not_pass),
         WITH_OBSERVERS(body_of_several_frames_is_one_text),
