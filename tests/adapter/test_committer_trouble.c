@@ -246,7 +246,7 @@ static void a_guest_who_reads_long_is_not_waited_for_at_each_commit(void **state
     store_given(5000);
     reader = start_peer("reader"); /* pins the WAL where it is now */
     began_us = clock_mono_us();
-    while (store_wal_frames(store_fixture.store) < 800) {
+    while (look().wal_frames < 800) {
         submit(++id, "an answer");
         await_committed(1);
     }
