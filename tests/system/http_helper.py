@@ -77,7 +77,12 @@ class Http:
             return read_all(client)
 
     def wait_ready(self):
-        return wait_for(lambda: self.get("/readyz").status == 200, "the gateway to be ready")
+        def ready():
+            try:
+                return self.get("/readyz").status == 200
+            except (ConnectionRefusedError, FileNotFoundError):
+                return False  # a process that was started anew does not listen yet
+        return wait_for(ready, "the gateway to be ready")
 
 
 def read_all(client):
