@@ -88,15 +88,16 @@ static int after_checkpoint(struct committer *self, int error)
 }
 
 /* The lock was held from START_US to now, by a group of JOBS or by a checkpoint (0): C2 counts it,
- * and what is left of an earlier rest. */
-static void leave_alone(struct committer *self, int64_t start_us, size_t jobs)
+ * and what is left of an earlier rest. Who wrote shortly before SINCE_US writes: a long hold, or a
+ * rest before it, must not make them forgotten. */
+static void leave_alone(struct committer *self, int64_t since_us, int64_t start_us, size_t jobs)
 {
     int64_t now_us = clock_mono_us();
     int64_t held_us = now_us - start_us;
 
     if (self->free_at_us < now_us)
         self->free_at_us = now_us;
-    self->free_at_us += pace_rest_us(&self->pace, start_us, held_us, jobs, self->config.duty);
+    self->free_at_us += pace_rest_us(&self->pace, since_us, held_us, jobs, self->config.duty);
     pthread_mutex_lock(&self->mutex);
     self->view.held_us += held_us;
     duty_add(&self->measures.lock, start_us, start_us + held_us);
@@ -135,7 +136,7 @@ int committer_try(struct committer *self, struct job_list *group)
         committer_reach(self, POINT_AFTER_COMMIT);
     atomic_store(&self->holds, false);
     atomic_store(&self->busy_since_us, 0);
-    leave_alone(self, start_us, group->count);
+    leave_alone(self, start_us, start_us, group->count);
     if (error)
         committer_ring(self); /* as the report of a commit will */
     pthread_mutex_lock(&self->mutex);
@@ -151,23 +152,20 @@ int committer_try(struct committer *self, struct job_list *group)
 
 void committer_tidy(struct committer *self)
 {
-    int64_t start_us = clock_mono_us();
+    int64_t since_us = clock_mono_us(), start_us;
 
     self->checkpoint_error = BRIDGE_OK;
-    if (!checkpoints_due(&self->checkpoints, self->store, start_us))
+    if (!checkpoints_due(&self->checkpoints, self->store, since_us))
         return;
-    if (pace_has_guests(&self->pace, start_us)) {
-        if (!committer_rest(self, 0))
-            return;
-        start_us = clock_mono_us();
-        pace_guest(&self->pace, start_us); /* who wrote before the rest, which may have been long */
-    }
+    if (pace_has_guests(&self->pace, since_us) && !committer_rest(self, 0))
+        return;
+    start_us = clock_mono_us();
     atomic_store(&self->busy_since_us, start_us);
     atomic_store(&self->holds, true);
     self->checkpoint_error =
         after_checkpoint(self, checkpoints_try(&self->checkpoints, self->store));
     atomic_store(&self->holds, false);
     atomic_store(&self->busy_since_us, 0);
-    leave_alone(self, start_us, 0);
+    leave_alone(self, since_us, start_us, 0);
     committer_ring(self); /* C6 */
 }

@@ -54,8 +54,8 @@ void pace_guest(struct pace *self, int64_t now_us);
 bool pace_has_guests(const struct pace *self, int64_t now_us);
 /* Jobs of the next group, at most MOST. */
 size_t pace_group(const struct pace *self, int64_t now_us, size_t most);
-/* How long the lock is left alone after it was held from NOW_US for HELD_US, by a group of JOBS or by what is
- * none (0), at DUTY percent (1 to 100). */
+/* How long the lock is left alone after it was held for HELD_US from about NOW_US, by a group of
+ * JOBS or by what is none (0), at DUTY percent (1 to 100). */
 int64_t pace_rest_us(const struct pace *self, int64_t now_us, int64_t held_us, size_t jobs,
                      unsigned duty);
 
