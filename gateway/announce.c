@@ -75,7 +75,8 @@ void announce_returned(struct server *self, int64_t now_us, const struct action 
 {
     const struct answer_in_hand *hand = &self->in_hand;
     const struct about_query query = {.id = action->id,
-                                      .conversation_id = hand->loaded && hand->row.id == action->id
+                                      .conversation_id = (hand->loaded || hand->known) &&
+                                                                 hand->row.id == action->id
                                                              ? hand->row.conversation_id
                                                              : span_str(""),
                                       .service = action->service,

@@ -82,6 +82,7 @@ static int send_query(struct server *self, struct passing *passing, struct span 
 /* What a worker is told of the delivery. Its texts are in the struct. */
 struct told {
     struct delivery delivery;
+    struct token_digest digest;
     char token[TOKEN_SIZE], deadline[STAMP_SIZE];
 };
 
@@ -89,11 +90,10 @@ static void tell(const struct server *self, int64_t now_us, const struct action 
                  const struct tail_row *row, struct told *ret_told)
 {
     struct delivery *delivery = &ret_told->delivery;
-    struct token_digest digest;
 
-    token_digest(row->conversation_id, row->columns.text, &digest);
+    token_digest(row->conversation_id, row->columns.text, &ret_told->digest);
     delivery->token = span_of(ret_told->token, token_make(&self->key, action->id, action->attempt,
-                                                          &digest, ret_told->token));
+                                                          &ret_told->digest, ret_told->token));
     stamp_format(clock_utc_us() + action->deadline_us - now_us, ret_told->deadline);
     delivery->message_id = action->id;
     delivery->conversation_id = row->conversation_id;
@@ -161,6 +161,8 @@ static int send_row(struct server *self, struct passing *passing, const struct t
     else
         error = send_json(self, passing, row, &message, &body, &told.delivery);
     body_done(&body);
+    if (!error)
+        handed_keep(&self->handed, passing->now_us, self->others, row, &message, &told.digest);
     return error;
 }
 
@@ -282,7 +284,7 @@ static void on_disconnect(struct server *self, int64_t now_us, const struct acti
         send_command(self, &action->peer, &action->envelope, action->protocol, MDP_DISCONNECT);
 }
 
-static void on_refused(struct server *self, int64_t now_us, const struct action *action)
+void carry_refused(struct server *self, int64_t now_us, const struct action *action)
 {
     static const enum counter counter[REFUSALS] = {STAT_REFUSED_FORGED, STAT_REFUSED_DUPLICATE,
                                                    STAT_REFUSED_PAST, STAT_REFUSED_FULL};
@@ -431,7 +433,7 @@ static void carry(struct server *self, int64_t now_us, const struct action *acti
         on_partial(self, now_us, action);
         break;
     case ACTION_REFUSED:
-        on_refused(self, now_us, action);
+        carry_refused(self, now_us, action);
         break;
     }
 }
@@ -443,6 +445,8 @@ int carry_load(struct server *self, int64_t id, struct tail_row *ret_row)
     if (checkpoints != self->checkpoints)
         tail_let_go(self->tail);
     self->checkpoints = checkpoints;
+    if (!tail_stands(self->tail))
+        self->others = committer_others(self->committer);
     return tail_load_known(self->tail, id, ret_row);
 }
 
@@ -451,6 +455,7 @@ void carry_let_go(struct server *self)
     if (self->in_hand.loaded)
         tail_unload(self->tail);
     self->in_hand.loaded = false;
+    self->in_hand.known = NULL;
 }
 
 void carry_actions(struct server *self, int64_t now_us)

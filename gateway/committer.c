@@ -273,6 +273,7 @@ struct committer *committer_new(struct store *store, const struct committer_conf
 
     self->store = store;
     self->config = *config;
+    atomic_store(&self->others, store_others(store));
     checkpoints_init(&self->checkpoints);
     histogram_init(&self->measures.groups, 1, GROUP_BOUNDS);
     self->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -348,6 +349,11 @@ bool committer_holds(const struct committer *self)
 int64_t committer_busy_since(const struct committer *self)
 {
     return atomic_load(&self->busy_since_us);
+}
+
+uint64_t committer_others(const struct committer *self)
+{
+    return atomic_load(&self->others);
 }
 
 unsigned committer_checkpoints(const struct committer *self)

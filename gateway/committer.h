@@ -104,6 +104,9 @@ bool committer_holds(const struct committer *self);
 /* Since when it has been in one transaction, or a checkpoint, of its own; 0: it is in none. Waiting
  * for a lock that somebody else holds is none. */
 int64_t committer_busy_since(const struct committer *self);
+/* How often others' commits had been found when the last group began (store_others()): what was
+ * read of the file after this is as it was until it counts on. */
+uint64_t committer_others(const struct committer *self);
 /* Counts the checkpoints that have begun: each waits, with the lock held, for readers that began
  * before it. */
 unsigned committer_checkpoints(const struct committer *self);

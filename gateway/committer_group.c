@@ -129,6 +129,7 @@ int committer_try(struct committer *self, struct job_list *group)
         return error;
     }
     atomic_store(&self->holds, true);
+    atomic_store(&self->others, store_others(self->store));
     if (store_others_wrote(self->store))
         pace_guest(&self->pace, start_us);
     error = write_group(self, group);

@@ -16,6 +16,7 @@ struct committer {
     int event_fd;
     atomic_bool holds;
     _Atomic int64_t busy_since_us; /* 0: in no transaction */
+    _Atomic uint64_t others;       /* store_others() of the last group */
     pthread_mutex_t mutex;         /* guards all below */
     pthread_cond_t changed;        /* todo, stop or abandon has changed; on CLOCK_MONOTONIC */
     struct job_list todo, done;

@@ -79,40 +79,52 @@ static void take_in_hand(struct server *self, const struct saying *saying, struc
         answer_read(body_text(saying->frame, saying->count, storage), read);
 }
 
-/* Loads row ID, which SAYING is about, and fills in *RET_ROW, which borrows from it. A part's row
- * that is known (parts.h) is not loaded. Returns false when it cannot be read just now. */
+/* What is known of row ID, if SAYING may be judged by that. An answer may where its query is in a
+ * worker's hands: then it is neither answered nor ended, as far as we are asked. */
+static const struct handed_row *find_handed(const struct server *self, int64_t now_us, int64_t id,
+                                            const struct saying *saying)
+{
+    const struct handed_row *known;
+
+    if (saying->partial)
+        return handed_part(&self->handed, now_us, id);
+    known = handed_answer(&self->handed, id);
+    return known && dispatch_where(self->dispatch, id, NULL) == PLACE_LEASED ? known : NULL;
+}
+
+/* Loads row ID, which SAYING is about, and fills in *RET_ROW, which borrows from it. One that is
+ * known (handed.h) is not loaded. Returns false when it cannot be read just now. */
 static bool find_row(struct server *self, int64_t now_us, int64_t id, const struct saying *saying,
                      struct answered_row *ret_row)
 {
     struct answer_in_hand *hand = &self->in_hand;
-    const struct part_row *known = saying->partial ? parts_find(&self->parts, now_us, id) : NULL;
-    int error = known ? BRIDGE_OK : carry_load(self, id, &hand->row);
+    int error = BRIDGE_OK;
 
-    memset(&hand->query, 0, sizeof hand->query);
+    hand->known = find_handed(self, now_us, id, saying);
+    if (hand->known)
+        handed_show(hand->known, &hand->row, &hand->query);
+    else
+        error = carry_load(self, id, &hand->row);
     hand->own_frames = false;
     if (!intake_could_read(self, error))
         return false;
     ret_row->found = error == BRIDGE_OK;
     if (!ret_row->found)
         return true;
-    if (known) {
-        hand->row = (struct tail_row){
-            .id = id, .conversation_id = span_of(known->conversation_id, known->size)};
-        hand->own_frames = known->raw;
-        ret_row->digest = known->digest;
-        ret_row->conversation_id = hand->row.conversation_id;
-        return true;
+    if (hand->known) {
+        ret_row->digest = hand->known->digest;
+    } else {
+        hand->loaded = true;
+        message_read(&hand->row.columns, &hand->query);
+        token_digest(hand->row.conversation_id, hand->row.columns.text, &ret_row->digest);
+        ret_row->read = hand->row.read;
+        ret_row->service = intake_service(&hand->row, &hand->query);
     }
-    hand->loaded = true;
-    message_read(&hand->row.columns, &hand->query);
     hand->own_frames = hand->query.request && hand->query.majordomo;
-    ret_row->read = hand->row.read;
-    token_digest(hand->row.conversation_id, hand->row.columns.text, &ret_row->digest);
-    ret_row->service = intake_service(&hand->row, &hand->query);
     ret_row->conversation_id = hand->row.conversation_id;
-    if (saying->partial)
-        parts_keep(&self->parts, now_us, id, hand->row.conversation_id, &ret_row->digest,
-                   hand->own_frames);
+    if (saying->partial && !hand->known)
+        handed_keep(&self->handed, now_us, self->others, &hand->row, &hand->query,
+                    &ret_row->digest);
     return true;
 }
 

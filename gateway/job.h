@@ -96,7 +96,11 @@ struct job {
     int64_t reply_id;             /*   ANSWER, DEAD: the reply's row, where it was committed */
     int error;    /* BRIDGE_OK, or why it could never be committed (BRIDGE_REFUSED) */
     bool settles; /* the core waits for its end */
-    bool redacted, claimed, recorded, parked, present; /* as in struct store_reply */
+    bool redacted, claimed, recorded, parked, present; /* as in struct store_reply, as are */
+    bool as_read;                                      /*   these three */
+    uint64_t others;
+    struct token_digest digest;
+    bool changed;        /* ANSWER: its row was another one by now; set by the committer */
     unsigned unsearched; /* texts that could not be searched for secrets: job_compose() */
     /* LEASE, FAIL */
     bool claim;

@@ -21,6 +21,9 @@ static struct store_reply reply_of(const struct job *job)
         .recorded = job->recorded,
         .parked = job->parked,
         .present = job->present,
+        .as_read = job->as_read,
+        .others = job->others,
+        .digest = &job->digest,
         .ticket = job->ticket,
         .request = job->asked,
         .blob = buffer_span(&job->blob),
@@ -35,6 +38,7 @@ static int write_reply(struct job *job, struct store *store)
     int error = store_reply(store, &reply, &job->outcome);
 
     job->reply_id = store_reply_id(store);
+    job->changed = store_reply_changed(store);
     return error;
 }
 

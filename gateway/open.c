@@ -427,7 +427,7 @@ void open_close(struct server *server)
     lookups_destroy(&server->lookups);
     outcomes_destroy(&server->outcomes);
     publish_done(&server->publish);
-    parts_done(&server->parts);
+    handed_done(&server->handed);
     events_destroy(&server->events, 0);
     keys_destroy(&server->keys);
     gate_destroy(&server->gate, 0);

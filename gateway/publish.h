@@ -111,6 +111,8 @@ void publish_forget(struct publish *self, int64_t id);
 void publish_start(struct publish *self, int64_t since, int64_t highest);
 /* ROW is committed, and the tail has brought it for the first time (P5). */
 void publish_row(struct publish *self, int64_t now_us, int64_t utc_us, const struct tail_row *row);
+/* The rows up to ID are committed, and told to nobody, whatever they are. */
+void publish_passed(struct publish *self, int64_t id);
 /* Something else has happened. KIND and ABOUT make the topic; NAME, a constant, is what the event
  * is called: the kind's name, or "gateway/paused". The members' texts are redacted here; "count" is
  * added, which counts what has that name. */

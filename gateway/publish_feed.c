@@ -17,13 +17,18 @@ bool publish_wants_rows(const struct publish *self)
            events_wanted(self->events, TOPIC_MESSAGE);
 }
 
+void publish_passed(struct publish *self, int64_t id)
+{
+    feed_pass(&self->feed, id);
+}
+
 void publish_row(struct publish *self, int64_t now_us, int64_t utc_us, const struct tail_row *row)
 {
     struct event_live live = {.utc_us = utc_us};
     enum topic_kind kind;
 
     if (!publish_wants_rows(self)) {
-        feed_pass(&self->feed, row->id);
+        publish_passed(self, row->id);
         return;
     }
     kind = row_event_read(&self->row, row);

@@ -38,10 +38,10 @@
 #include "gateway/config.h"
 #include "gateway/descriptors.h"
 #include "gateway/dispatch.h"
+#include "gateway/handed.h"
 #include "gateway/helpers.h"
 #include "gateway/keys.h"
 #include "gateway/outcomes.h"
-#include "gateway/parts.h"
 #include "gateway/publish.h"
 #include "gateway/replays.h"
 #include "gateway/reps.h"
@@ -59,10 +59,12 @@
 /* The answer that is being fed to the core, for the ACTION_ANSWER, _GONE or _PARTIAL that may come
  * of it. */
 struct answer_in_hand {
-    bool loaded;          /* the tail has ROW loaded; carry_let_go() ends that */
-    struct tail_row row;  /* of the query; of a part's, no more than ids where it is not loaded */
-    struct message query; /* where it is loaded */
-    bool own_frames;      /* it is a Majordomo client's, whose frames a worker may be handed */
+    bool loaded; /* the tail has ROW loaded; carry_let_go() ends that */
+    const struct handed_row
+        *known;          /* what is known of it is all that ROW and QUERY hold; or NULL */
+    struct tail_row row; /* of the query */
+    struct message query;
+    bool own_frames; /* it is a Majordomo client's, whose frames a worker may be handed */
     const struct answer *answer;
     bool raw; /* it is FRAME as it stands, from a worker that was handed a client's frames */
     const struct span *frame;
@@ -161,7 +163,7 @@ struct server {
     struct buffer status; /* as it was sent last; empty when something was done since */
     int64_t status_us;    /* when it was made */
     struct answer_in_hand in_hand;
-    struct parts parts;
+    struct handed handed;
     struct deliveries {
         struct action *action; /* to be carried out in this turn, in order */
         size_t count, room;
@@ -178,6 +180,7 @@ struct server {
     size_t stuck_count;           /*   to work on them once more would only cost */
     uint64_t partial_checkpoints; /* as told last */
     unsigned checkpoints;         /* that had begun when a row was loaded last */
+    uint64_t others;              /* committer_others() before the rows that are loaded were read */
     bool full;                    /* the committer's queue, as the core was told */
     /* loop.c */
     struct came {
@@ -409,6 +412,8 @@ void carry_actions(struct server *self, int64_t now_us);
 int carry_load(struct server *self, int64_t id, struct tail_row *ret_row);
 /* Ends the loading of the row in hand, which the core's verdict on it no longer needs. */
 void carry_let_go(struct server *self);
+/* An answer, or a part of one, was refused, as ACTION says: counts, announces and logs it. */
+void carry_refused(struct server *self, int64_t now_us, const struct action *action);
 /* Feeds EVENT to the core and carries out what comes of it. */
 void carry_event(struct server *self, int64_t now_us, const struct event *event);
 /* Sends a frame sequence to PEER with a worker's ENVELOPE in front (NULL: none). Returns as

@@ -222,6 +222,20 @@ static void note_unsearched(struct server *self, const struct job *job)
     submit_note_failures(self, job->id, job->worker);
 }
 
+/* JOB's answer is to a text that does not stand in its row any more: as any answer with the token
+ * of another text it is refused, and what stands there now is yet to be answered. */
+static void on_changed(struct server *self, int64_t now_us, const struct job *job)
+{
+    struct action refused = {
+        .kind = ACTION_REFUSED, .refusal = REFUSED_FORGED, .id = job->id, .attempt = job->attempt};
+    struct event event = {.kind = EVENT_COMMITTED};
+
+    carry_refused(self, now_us, &refused);
+    event.committed.id = job->id;
+    carry_event(self, now_us, &event);
+    restore_look(self, now_us, job->id);
+}
+
 static void settle(struct server *self, int64_t now_us, const struct job *job)
 {
     struct event event = {.kind = EVENT_COMMITTED};
@@ -236,6 +250,10 @@ static void settle(struct server *self, int64_t now_us, const struct job *job)
     case JOB_DROP:
     case JOB_END:
     case JOB_GONE:
+        if (job->changed) {
+            on_changed(self, now_us, job);
+            break;
+        }
         if (job->kind == JOB_END)
             submit_ended(self, job->id);
         event.committed.id = job->id;

@@ -65,9 +65,14 @@ void submit_answer(struct server *self, int64_t now_us, const struct action *act
     struct buffer through, failed;
     struct job *job;
 
-    assert(hand->loaded && hand->row.id == action->id);
+    assert((hand->loaded || hand->known) && hand->row.id == action->id);
     buffer_init(&through);
     job = new_job(self, JOB_ANSWER, now_us, action, &hand->row);
+    if (hand->known) {
+        job->as_read = true;
+        job->others = hand->known->others;
+        job->digest = hand->known->digest;
+    }
     job->settles = true;
     job->ticket = hand->query.ticket;
     job->asked = hand->query.request;

@@ -6,9 +6,7 @@
 #include "proto/jtext.h"
 #include "proto/utf8.h"
 
-const char audit_sql[] = "INSERT INTO audit_log"
-                         "(conversation_id, session_id, action, details, timestamp)"
-                         " VALUES(?1, ?2, ?3, ?4, ?5)";
+const char audit_sql[] = AUDIT_INSERT "(?1, ?2, ?3, ?4, ?5)";
 
 int audit_write(sqlite3_stmt *statement, const struct audit_entry *entry)
 {
@@ -17,7 +15,7 @@ int audit_write(sqlite3_stmt *statement, const struct audit_entry *entry)
         sql_text(span_str(entry->action)), sql_text(entry->details),
         sql_text(entry->timestamp),
     };
-    return sql_run(statement, values, 5);
+    return sql_run(statement, values, AUDIT_COLUMNS);
 }
 
 void audit_send_details(struct buffer *ret_json, struct span to, struct span text, bool redacted,

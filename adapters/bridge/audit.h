@@ -6,6 +6,11 @@
 #include "adapters/bridge/db.h"
 #include "proto/buffer.h"
 
+/* What an INSERT begins with whose rows are AUDIT_COLUMNS values each, as audit_write() binds them.
+ */
+#define AUDIT_INSERT                                                                               \
+    "INSERT INTO audit_log(conversation_id, session_id, action, details, timestamp) VALUES"
+#define AUDIT_COLUMNS 5
 /* The statement that audit_write() runs, for db_prepare(). */
 extern const char audit_sql[];
 

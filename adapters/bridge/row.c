@@ -14,6 +14,10 @@
 #define ROW_PLAIN ROW_COLUMNS "NULL, NULL FROM messages m"
 
 #define ABOVE " WHERE m.id > ?1 AND m.id <= ?3 ORDER BY m.id LIMIT ?2"
+/* What read_flag() takes for unread, and an id of a session whatever its type. */
+#define UNREAD                                                                                     \
+    " WHERE m.id > ?1 AND m.id <= ?2 AND CAST(m.to_session AS TEXT) = ?3"                          \
+    " AND coalesce(m.read, 0) = 0 ORDER BY m.id"
 #define ONE " WHERE m.id = ?1"
 
 enum column {
@@ -32,6 +36,17 @@ enum column {
 const char *row_sql_above(bool senders)
 {
     return senders ? ROW_SENT ABOVE : ROW_PLAIN ABOVE;
+}
+
+const char *row_sql_unread(bool senders)
+{
+    return senders ? ROW_SENT UNREAD : ROW_PLAIN UNREAD;
+}
+
+const char *row_sql_ahead(void)
+{
+    return "SELECT count(*), max(id) FROM (SELECT id FROM messages WHERE id > ?1 ORDER BY id"
+           " LIMIT ?2)";
 }
 
 const char *row_sql_one(bool senders)

@@ -2,7 +2,8 @@
  *   1. A reply row exists if and only if the guard changed its query's row in the same transaction.
  *   2. Whatever the guard says, one audit row tells it: nothing ends without a record.
  *   3. No statement is un-reset when a function returns.
- *   4. A reply that needs nothing of ours runs three statements: the guard, the reply, the audit.
+ *   4. A reply that needs nothing of ours runs two statements, the guard and the reply, and one
+ *      with fifteen others for its audit row.
  */
 #include "adapters/bridge/store.h"
 
@@ -10,7 +11,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "adapters/bridge/audit.h"
 #include "adapters/bridge/schema.h"
 #include "adapters/bridge/session.h"
 #include "adapters/bridge/store_inside.h"
@@ -23,7 +23,6 @@
 static const struct store_sql own_sql[] = {
     {RUN_BEGIN, false, "BEGIN IMMEDIATE"},
     {RUN_COMMIT, false, "COMMIT"},
-    {RUN_AUDIT, false, audit_sql},
     {RUN_VERSION, false, "PRAGMA data_version"},
     {0},
 };
@@ -53,6 +52,7 @@ static int prepare_all(struct store *self)
     const struct store_sql *const tables[] = {
         own_sql,
         store_sql_of_reply,
+        store_sql_of_rows,
         store_sql_of_delivery,
         store_sql_of_mark,
         store_sql_of_keep,
@@ -72,6 +72,19 @@ static int prepare_all(struct store *self)
     }
     atomic_store(&self->can_present, self->run[RUN_PRESENT] && self->run[RUN_PRESENT_ALL]);
     return BRIDGE_OK;
+}
+
+/* Our own commits leave the version as it is. A failure is left to the statements that follow. */
+static void look_at_others(struct store *self)
+{
+    bool row = false;
+    int64_t version = self->version;
+    (void)store_look(self, RUN_VERSION, NULL, 0, &row, &version);
+    if (version != self->version) {
+        self->others_wrote |= self->version != 0;
+        self->others++;
+    }
+    self->version = version;
 }
 
 /* Our tables go into a bridge and into nothing else. */
@@ -101,6 +114,8 @@ int store_open(const struct place *place, int busy_ms, struct store **ret_store,
         sqlite3_wal_hook(self->db, count_frames, self);
         error = set_up(self, ret_key);
     }
+    if (error == BRIDGE_OK)
+        look_at_others(self); /* from here on they are counted */
     if (error != BRIDGE_OK) {
         store_close(&self);
         return error;
@@ -126,6 +141,7 @@ void store_close(struct store **self)
     db_close(&store->db);
     buffer_done(&store->details);
     buffer_done(&store->item);
+    store_gathered_done(store);
     free(store);
     *self = NULL;
 }
@@ -155,17 +171,22 @@ int store_look(struct store *self, enum store_statement statement, const struct 
     return BRIDGE_OK;
 }
 
+int store_audit_gathered(struct store *self, struct span conversation_id, struct span session,
+                         const char *action)
+{
+    const struct sql_value values[] = {
+        sql_text(conversation_id),  sql_text_or_null(session),
+        sql_text(span_str(action)), sql_text(buffer_span(&self->details)),
+        sql_text(store_now(self)),
+    };
+    return store_gather(self, STORE_GATHER_AUDIT, values);
+}
+
 int store_audit(struct store *self, struct span conversation_id, struct span session,
                 const char *action)
 {
-    const struct audit_entry entry = {
-        .conversation_id = conversation_id,
-        .session_id = session,
-        .action = action,
-        .details = buffer_span(&self->details),
-        .timestamp = store_now(self),
-    };
-    return store_note_loss(self, audit_write(self->run[RUN_AUDIT], &entry));
+    int error = store_audit_gathered(self, conversation_id, session, action);
+    return error == BRIDGE_OK ? store_write_gathered(self) : error;
 }
 
 struct span store_now(const struct store *self)
@@ -179,24 +200,20 @@ void store_before(const struct store *self, int64_t seconds, char ret_stamp[STAM
     stamp_format(fits ? self->now_us - seconds * 1000000 : 0, ret_stamp);
 }
 
-/* Our own commits leave the version as it is. A failure is left to the statements that follow. */
-static void look_at_others(struct store *self)
-{
-    bool row = false;
-    int64_t version = self->version;
-    (void)store_look(self, RUN_VERSION, NULL, 0, &row, &version);
-    self->others_wrote |= self->version != 0 && version != self->version;
-    self->version = version;
-}
-
 int store_begin(struct store *self, int64_t now_us)
 {
     self->now_us = now_us;
+    self->group++;
     stamp_format(now_us, self->stamp);
     int error = store_note_loss(self, sql_run(self->run[RUN_BEGIN], NULL, 0));
     if (error == BRIDGE_OK)
         look_at_others(self);
     return error;
+}
+
+uint64_t store_others(const struct store *self)
+{
+    return self->others;
 }
 
 bool store_others_wrote(struct store *self)
@@ -209,12 +226,15 @@ bool store_others_wrote(struct store *self)
 
 int store_commit(struct store *self)
 {
-    return store_note_loss(self, sql_run(self->run[RUN_COMMIT], NULL, 0));
+    int error = store_write_gathered(self);
+    return error == BRIDGE_OK ? store_note_loss(self, sql_run(self->run[RUN_COMMIT], NULL, 0))
+                              : error;
 }
 
 void store_rollback(struct store *self)
 {
     sql_rollback(self->db);
+    store_forget_gathered(self);
     store_untell(self);
 }
 

@@ -42,9 +42,15 @@ struct store_reply {
     bool claimed;  /* the guard is our own delivery row, not `read` */
     bool recorded; /* it may have a delivery row, which goes (an answer) or becomes `dead` */
     bool parked;   /* it may stand in tailgate_parked */
-    bool present;  /* say in session_status that the session is served (store_present()) */
-    bool ticket;   /* a client may come back for it: its tickets get the reply's row */
-    bool request;  /* a client asked it: where that asks again (store_ask()), it finds this row */
+    /* What the answer is to was read before: where others have committed since, after OTHERS of
+     * their commits (store_others()), the row must still have this DIGEST (store_reply_changed()).
+     */
+    bool as_read;
+    uint64_t others;
+    const struct token_digest *digest;
+    bool present; /* say in session_status that the session is served (store_present()) */
+    bool ticket;  /* a client may come back for it: its tickets get the reply's row */
+    bool request; /* a client asked it: where that asks again (store_ask()), it finds this row */
     struct span kept; /* what is kept of it where it cannot be committed; size 0: its text */
     struct span blob; /* packed frames of an answer that does not stand in TEXT; else size 0 */
     struct store_sender sender; /* of the answer */
@@ -154,6 +160,8 @@ int store_bridge_id(struct store *self, char ret_id[BRIDGE_ID_SIZE]);
 void store_close(struct store **self);
 /* BEGIN IMMEDIATE. NOW_US (UTC) stamps all rows of the group. BRIDGE_BUSY: nothing began. */
 int store_begin(struct store *self, int64_t now_us);
+/* How often store_begin() has found, or store_open(), that somebody else had committed. */
+uint64_t store_others(const struct store *self);
 /* Somebody else has committed between two calls of store_begin() since this was last asked. */
 bool store_others_wrote(struct store *self);
 /* One reply inside the group:
@@ -163,15 +171,18 @@ bool store_others_wrote(struct store *self);
  * goes (DEAD: becomes `dead`, with or without RECORDED). None: the end is classified and recorded
  * by an audit row (query_superseded, query_expired, query_deleted), its delivery row goes and the
  * answer is kept. A claimed query is deleted when its row or conversation is gone, else expired
- * when its time is over, else superseded. A reply with none of the flags runs three statements, and
- * one more where its sender is verified. On
- * an error the group may be gone: call store_rollback(). BRIDGE_REFUSED: a constraint or trigger of
- * theirs, or a text that the bridge could not read; this reply alone is at fault, so the others of
- * its group can be committed without it. */
+ * when its time is over, else superseded. A reply with none of the flags runs two statements; its
+ * audit row, and the one of its sender, are written with others, at the latest by store_commit(),
+ * which may refuse them then. On an error the group may be gone: call store_rollback().
+ * BRIDGE_REFUSED: a constraint or trigger of theirs, or a text that the bridge could not read; one
+ * reply is at fault, so the others of its group can be committed without it. */
 int store_reply(struct store *self, const struct store_reply *reply,
                 enum store_outcome *ret_outcome);
 /* The row that the last call of it made; it means nothing where that was not STORE_COMMITTED. */
 int64_t store_reply_id(const struct store *self);
+/* That call found another query in the place of the one that was answered (as_read): it said
+ * STORE_DELETED, and wrote nothing. */
+bool store_reply_changed(const struct store *self);
 /* Records, inside the group, how a query ended without us, by the same audit rows as above; of END
  * only message_id, conversation_id, from_session, claimed, recorded and parked count. Its rows of
  * ours go, nothing else is written. BRIDGE_REFUSED: it has not ended, it is unread (or claimed by
@@ -260,9 +271,10 @@ int store_retire(struct store *self, const struct store_retention *retention, si
  * is dead, or the database's own rules refuse it), the first 20 of a query. store_reply() does so
  * by itself for what the guard refuses and for what was cut. */
 int store_keep(struct store *self, const struct store_reply *reply, const char *why);
-/* COMMIT. On an error nothing of the group is in the file after store_rollback(), except that after
- * BRIDGE_IO it is unknown: exit and re-read. After BRIDGE_BUSY (a reader, in rollback-journal mode)
- * the group is still open and store_commit() may be tried again. */
+/* Writes what is left of the group, and COMMIT. BRIDGE_REFUSED: as by store_reply(). On an error
+ * nothing of the group is in the file after store_rollback(), except that after BRIDGE_IO it is
+ * unknown: exit and re-read. After BRIDGE_BUSY (a reader, in rollback-journal mode) the group is
+ * still open and store_commit() may be tried again. */
 int store_commit(struct store *self);
 /* ROLLBACK where SQLite has not already done so. */
 void store_rollback(struct store *self);

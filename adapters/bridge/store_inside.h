@@ -1,5 +1,6 @@
 /* What the files of the store share: store.c (opening, groups, checkpoints), store_reply.c (the
- * guard and how queries end), store_ask.c (requests of clients), store_talk.c (in which
+ * guard and how queries end), store_live.c (conversations known to live), store_rows.c (rows that
+ * are written many at once), store_ask.c (requests of clients), store_talk.c (in which
  * conversation), store_submit.c (queries of sessions), store_body.c (tickets, bodies),
  * store_delivery.c (leases, failures, dead rows), store_mark.c (parked rows, words), store_keep.c
  * (kept answers), store_present.c (presence), store_retire.c and store_retire_*.c (retention). For
@@ -22,13 +23,19 @@ enum store_statement {
     RUN_BEGIN,
     RUN_COMMIT,
     RUN_AUDIT,
+    RUN_AUDIT_FOUR,
+    RUN_AUDIT_SIXTEEN,
     RUN_VERSION,
     RUN_GUARD,
+    RUN_GUARD_LIVE,
     RUN_GUARD_CLAIMED,
     RUN_READ,
     RUN_WHY,
+    RUN_QUESTION,
     RUN_REPLY,
     RUN_SENDER,
+    RUN_SENDER_FOUR,
+    RUN_SENDER_SIXTEEN,
     RUN_IS_CLAIMED,
     RUN_LEASE,
     RUN_FAIL,
@@ -100,10 +107,10 @@ struct store_sql {
 };
 
 /* Each file's statements, ended by one without SQL. */
-extern const struct store_sql store_sql_of_reply[], store_sql_of_delivery[], store_sql_of_mark[],
-    store_sql_of_keep[], store_sql_of_present[], store_sql_of_ask[], store_sql_of_talk[],
-    store_sql_of_body[], store_sql_of_submit[], store_sql_of_retire[], store_sql_of_retire_made[],
-    store_sql_of_retire_asked[];
+extern const struct store_sql store_sql_of_reply[], store_sql_of_rows[], store_sql_of_delivery[],
+    store_sql_of_mark[], store_sql_of_keep[], store_sql_of_present[], store_sql_of_ask[],
+    store_sql_of_talk[], store_sql_of_body[], store_sql_of_submit[], store_sql_of_retire[],
+    store_sql_of_retire_made[], store_sql_of_retire_asked[];
 
 /* Sessions whose presence this process has told lately, by a hash of their names; a forgotten one
  * costs a statement. Each has its place in one set, so that a thousand conversations in turn hardly
@@ -115,6 +122,26 @@ struct store_told {
     int64_t at_us;
 };
 
+/* store_rows.c: rows that are written many at once. */
+#define STORE_GATHERED 16
+#define STORE_GATHERED_COLUMNS 5
+enum store_gathering { STORE_GATHER_AUDIT, STORE_GATHER_SENDER, STORE_GATHERINGS };
+struct store_gather {
+    struct sql_value value[STORE_GATHERED * STORE_GATHERED_COLUMNS]; /* row by row */
+    struct buffer texts[STORE_GATHERED];                             /* that they point to */
+    size_t rows;
+};
+
+/* store_live.c: conversations that have been found to live in this group, each in the place that
+ * its name has; a forgotten one costs a look. */
+#define STORE_LIVE 256
+#define STORE_LIVE_NAME 48 /* bytes; a longer one is looked up each time */
+struct store_live {
+    uint64_t group;
+    size_t size;
+    char name[STORE_LIVE_NAME];
+};
+
 struct store {
     sqlite3 *db;
     sqlite3_stmt *run[RUN_COUNT]; /* NULL: an optional one that does not fit */
@@ -124,9 +151,14 @@ struct store {
     char stamp[STAMP_SIZE];       /* the same */
     atomic_bool can_present;      /* other threads may ask for it */
     struct store_told told[STORE_TOLD_SETS][STORE_TOLD_SET];
+    struct store_gather gather[STORE_GATHERINGS];
+    struct store_live live[STORE_LIVE];
+    uint64_t group;   /* counts store_begin() */
     int64_t reply_id; /* the last row that store_reply() made */
     int64_t version;  /* what others' commits change; 0: not looked at yet */
+    uint64_t others;  /* how often they had committed when that was looked at */
     bool others_wrote;
+    bool reply_changed; /* what store_reply() found last */
     int busy_ms;
     int wal_frames;
     int wal_unmoved; /* frames that the last checkpoint left */
@@ -152,19 +184,35 @@ struct span store_now(const struct store *self);
 /* The stamp SECONDS before the group's (negative: after it), at the earliest 1970. */
 void store_before(const struct store *self, int64_t seconds, char ret_stamp[STAMP_SIZE]);
 
-/* An audit row with self->details. SESSION of size 0: NULL. */
+/* An audit row with self->details. SESSION of size 0: NULL. GATHERED: it may be written with those
+ * that follow, but before the next one that is not, and before COMMIT. */
 int store_audit(struct store *self, struct span conversation_id, struct span session,
                 const char *action);
+int store_audit_gathered(struct store *self, struct span conversation_id, struct span session,
+                         const char *action);
+
+/* store_rows.c: one row of WHICH, whose texts are copied; the rows so far are written; they are
+ * not, as the group is undone; their storage goes. */
+int store_gather(struct store *self, enum store_gathering which, const struct sql_value *values);
+int store_write_gathered(struct store *self);
+void store_forget_gathered(struct store *self);
+void store_gathered_done(struct store *self);
+
+/* store_live.c: CONVERSATION_ID was found to live in this group (one that only ever puts ends off,
+ * or removes what is over); it is known to. */
+void store_note_live(struct store *self, struct span conversation_id);
+bool store_lives(const struct store *self, struct span conversation_id);
 
 /* store_present.c: what was told is not in the file. */
 void store_untell(struct store *self);
 
 /* store_reply.c: a message row, the bridge's audit row send_message, and who sent it. *ret_id: the
- * row's. */
+ * row's. ONE_OF_MANY: the latter two are gathered. */
 struct store_message {
     struct span conversation_id, from, to, text, metadata;
     struct store_sender sender;
     bool redacted; /* something was taken out of the text */
+    bool one_of_many;
 };
 int store_send(struct store *self, const struct store_message *message, int64_t *ret_id);
 /* The guard of I2 took the row, or did not. */

@@ -1,5 +1,6 @@
 /* Replies under the guard, and how queries end without one. */
 #include <assert.h>
+#include <string.h>
 
 #include "adapters/bridge/audit.h"
 #include "adapters/bridge/store_inside.h"
@@ -11,6 +12,11 @@
 static const char guard_sql[] =
     "UPDATE messages SET read = 1 WHERE id = ?1 AND conversation_id = ?2 AND coalesce(read, 0) = 0"
     " AND EXISTS (SELECT 1 FROM conversations c WHERE c.id = ?2 AND " LIVE ")";
+
+/* The same where its conversation was found to live in this very group: nobody else has changed it
+ * since, and the group has one time. */
+static const char guard_live_sql[] = "UPDATE messages SET read = 1 WHERE id = ?1"
+                                     " AND conversation_id = ?2 AND coalesce(read, 0) = 0";
 
 /* A claimed query's read flag is ours already: what only one can take is our own row. */
 static const char guard_claimed_sql[] =
@@ -27,23 +33,21 @@ static const char why_sql[] = "SELECT coalesce(m.read, 0) <> 0, coalesce(" LIVE 
                               " FROM messages m JOIN conversations c ON c.id = m.conversation_id"
                               " WHERE m.id = ?1 AND m.conversation_id = ?2";
 
+static const char question_sql[] = "SELECT conversation_id, message FROM messages WHERE id = ?1";
+
 static const char reply_sql[] =
     "INSERT INTO messages"
     "(conversation_id, from_session, to_session, message, metadata, timestamp, read)"
     " VALUES(?1, ?2, ?3, ?4, ?5, ?6, 0)";
 
-/* Where a row of this id was before, its sender is somebody else's. */
-static const char sender_sql[] =
-    "INSERT OR REPLACE INTO tailgate_sender(message_id, principal, name, made_at)"
-    " VALUES(?1, ?2, ?3, ?4)";
-
 const struct store_sql store_sql_of_reply[] = {
     {RUN_GUARD, false, guard_sql},
+    {RUN_GUARD_LIVE, false, guard_live_sql},
     {RUN_GUARD_CLAIMED, false, guard_claimed_sql},
     {RUN_READ, false, read_sql},
     {RUN_WHY, false, why_sql},
+    {RUN_QUESTION, false, question_sql},
     {RUN_REPLY, false, reply_sql},
-    {RUN_SENDER, false, sender_sql},
     {0},
 };
 
@@ -66,7 +70,7 @@ static int take(struct store *self, enum store_statement statement, int64_t mess
         sql_text(conversation_id),
         sql_text(store_now(self)),
     };
-    int error = store_run(self, statement, values, 3);
+    int error = store_run(self, statement, values, statement == RUN_GUARD_LIVE ? 2 : 3);
     if (error == BRIDGE_OK)
         *ret_ours = sqlite3_changes(self->db) == 1;
     return error;
@@ -74,7 +78,12 @@ static int take(struct store *self, enum store_statement statement, int64_t mess
 
 int store_guard(struct store *self, int64_t message_id, struct span conversation_id, bool *ret_ours)
 {
-    return take(self, RUN_GUARD, message_id, conversation_id, ret_ours);
+    if (store_lives(self, conversation_id))
+        return take(self, RUN_GUARD_LIVE, message_id, conversation_id, ret_ours);
+    int error = take(self, RUN_GUARD, message_id, conversation_id, ret_ours);
+    if (error == BRIDGE_OK && *ret_ours)
+        store_note_live(self, conversation_id);
+    return error;
 }
 
 static int guard_claimed(struct store *self, const struct store_reply *reply, bool *ret_ours)
@@ -149,6 +158,27 @@ static int classify(struct store *self, const struct store_reply *reply,
     return BRIDGE_OK;
 }
 
+/* True when the row is still the one that the answer is to (as_read). */
+static int is_as_read(struct store *self, const struct store_reply *reply, bool *ret_same)
+{
+    *ret_same = true;
+    if (!reply->as_read || reply->others == self->others)
+        return BRIDGE_OK;
+    const struct sql_value id = sql_integer(reply->message_id);
+    sqlite3_stmt *question = self->run[RUN_QUESTION];
+    bool row = false;
+    int error = sql_bind(question, &id, 1);
+    if (error == BRIDGE_OK)
+        error = store_note_loss(self, sql_step(question, &row));
+    if (error == BRIDGE_OK && row) { /* without one the guard says what there is to say */
+        struct token_digest digest;
+        token_digest(sql_column(question, 0), sql_column(question, 1), &digest);
+        *ret_same = memcmp(&digest, reply->digest, sizeof digest) == 0;
+    }
+    sql_reset(question);
+    return error;
+}
+
 int store_record_end(struct store *self, const struct store_reply *end, enum store_outcome *ret_end)
 {
     static const char *const actions[] = {
@@ -176,11 +206,24 @@ int store_record_end(struct store *self, const struct store_reply *end, enum sto
     return error;
 }
 
-static int note_sender(struct store *self, int64_t id, const struct store_sender *sender)
+static int note_sender(struct store *self, int64_t id, const struct store_message *message)
 {
+    const struct store_sender *sender = &message->sender;
     const struct sql_value values[] = {sql_integer(id), sql_text(sender->principal),
                                        sql_text_or_null(sender->name), sql_text(store_now(self))};
-    return sender->principal.size ? store_run(self, RUN_SENDER, values, 4) : BRIDGE_OK;
+    if (sender->principal.size == 0)
+        return BRIDGE_OK;
+    return message->one_of_many ? store_gather(self, STORE_GATHER_SENDER, values)
+                                : store_run(self, RUN_SENDER, values, 4);
+}
+
+static int audit_send(struct store *self, const struct store_message *message)
+{
+    audit_send_details(&self->details, message->to, message->text, message->redacted,
+                       message->sender.principal);
+    return message->one_of_many
+               ? store_audit_gathered(self, message->conversation_id, message->from, "send_message")
+               : store_audit(self, message->conversation_id, message->from, "send_message");
 }
 
 int store_send(struct store *self, const struct store_message *message, int64_t *ret_id)
@@ -199,11 +242,9 @@ int store_send(struct store *self, const struct store_message *message, int64_t 
     if (sqlite3_changes(self->db) != 1)
         return BRIDGE_REFUSED; /* a trigger of theirs ignored it */
     const int64_t id = sqlite3_last_insert_rowid(self->db);
-    audit_send_details(&self->details, message->to, message->text, message->redacted,
-                       message->sender.principal);
-    error = store_audit(self, message->conversation_id, message->from, "send_message");
+    error = audit_send(self, message);
     if (error == BRIDGE_OK)
-        error = note_sender(self, id, &message->sender);
+        error = note_sender(self, id, message);
     if (error == BRIDGE_OK)
         *ret_id = id;
     return error;
@@ -219,6 +260,7 @@ static int insert_reply(struct store *self, const struct store_reply *reply)
         .metadata = reply->metadata,
         .redacted = reply->redacted,
         .sender = reply->sender,
+        .one_of_many = true,
     };
     int64_t id = 0;
     int error = store_send(self, &message, &id);
@@ -285,16 +327,28 @@ int store_reply(struct store *self, const struct store_reply *reply,
     assert(!sqlite3_get_autocommit(self->db));
     if (!is_clean(reply))
         return BRIDGE_REFUSED;
-    bool ours = false;
-    int error = guard(self, reply, &ours);
+    bool same = true, ours = false;
+    int error = is_as_read(self, reply, &same);
+    self->reply_changed = !same;
+    if (error == BRIDGE_OK && same)
+        error = guard(self, reply, &ours);
     if (error != BRIDGE_OK)
         return error;
+    if (!same) {
+        *ret_outcome = STORE_DELETED;
+        return BRIDGE_OK;
+    }
     if (!ours)
         return end_reply(self, reply, ret_outcome);
     error = commit_reply(self, reply);
     if (error == BRIDGE_OK)
         *ret_outcome = STORE_COMMITTED;
     return error;
+}
+
+bool store_reply_changed(const struct store *self)
+{
+    return self->reply_changed;
 }
 
 int64_t store_reply_id(const struct store *self)

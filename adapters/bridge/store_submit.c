@@ -163,14 +163,18 @@ int store_redrive(struct store *self, int64_t message_id, enum dead_outcome *ret
                   int64_t *ret_message_id)
 {
     assert(!sqlite3_get_autocommit(self->db));
-    int error =
-        dead_redrive_within(self->db, message_id, false, self->now_us, ret_outcome, ret_message_id);
+    int error = store_write_gathered(self);
+    if (error == BRIDGE_OK)
+        error = dead_redrive_within(self->db, message_id, false, self->now_us, ret_outcome,
+                                    ret_message_id);
     return judge(self, store_note_loss(self, error));
 }
 
 int store_drop_dead(struct store *self, int64_t message_id, bool *ret_dropped)
 {
     assert(!sqlite3_get_autocommit(self->db));
-    int error = dead_drop_within(self->db, &message_id, 1, false, self->now_us, ret_dropped);
+    int error = store_write_gathered(self);
+    if (error == BRIDGE_OK)
+        error = dead_drop_within(self->db, &message_id, 1, false, self->now_us, ret_dropped);
     return judge(self, store_note_loss(self, error));
 }

@@ -30,6 +30,8 @@ struct tail {
     sqlite3 *db;
     sqlite3_stmt *version; /* the proof */
     sqlite3_stmt *rows;    /* above the cursor */
+    sqlite3_stmt *unread;  /* of those the unread ones of a session */
+    sqlite3_stmt *ahead;   /* how far some of them reach */
     sqlite3_stmt *one;     /* by id */
     sqlite3_stmt *last;    /* the highest id */
     sqlite3_stmt *begin, *end;
@@ -49,25 +51,25 @@ struct tail {
 /* Rows with their senders, where the file has our table of them. */
 static int prepare_rows(struct tail *self)
 {
-    sqlite3_stmt *rows = NULL, *one = NULL;
     bool senders = false;
     int error = schema_has(self->db, "tailgate_sender", &senders);
-    if (error == BRIDGE_OK)
-        error = db_prepare(self->db, row_sql_above(senders), &rows);
-    if (error == BRIDGE_OK)
-        error = db_prepare(self->db, row_sql_one(senders), &one);
-    if (error != BRIDGE_OK) {
-        sqlite3_finalize(rows);
-        return error;
-    }
-    sqlite3_finalize(self->rows);
-    sqlite3_finalize(self->one);
-    self->rows = rows;
-    self->one = one;
-    for (size_t i = 0; i < STREAMS && error == BRIDGE_OK; i++) {
-        sqlite3_finalize(self->stream[i].rows);
-        self->stream[i].rows = NULL;
-        error = db_prepare(self->db, row_sql_above(senders), &self->stream[i].rows);
+    const struct {
+        const char *sql;
+        sqlite3_stmt **statement;
+    } all[] = {
+        {row_sql_above(senders), &self->rows},
+        {row_sql_unread(senders), &self->unread},
+        {row_sql_one(senders), &self->one},
+        {row_sql_above(senders), &self->stream[0].rows},
+        {row_sql_above(senders), &self->stream[1].rows},
+    };
+    sqlite3_stmt *made[sizeof all / sizeof all[0]] = {NULL};
+    for (size_t i = 0; i < sizeof all / sizeof all[0] && error == BRIDGE_OK; i++)
+        error = db_prepare(self->db, all[i].sql, &made[i]);
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        sqlite3_stmt **statement = error == BRIDGE_OK ? all[i].statement : &made[i];
+        sqlite3_finalize(*statement);
+        *statement = error == BRIDGE_OK ? made[i] : NULL;
     }
     return error;
 }
@@ -80,6 +82,7 @@ static int prepare_all(struct tail *self)
     } all[] = {
         {"PRAGMA data_version", &self->version},
         {"SELECT max(id) FROM messages", &self->last},
+        {row_sql_ahead(), &self->ahead},
         {"BEGIN", &self->begin},
         {"COMMIT", &self->end},
     };
@@ -120,6 +123,8 @@ void tail_close(struct tail **self)
         return;
     sqlite3_finalize((*self)->version);
     sqlite3_finalize((*self)->rows);
+    sqlite3_finalize((*self)->unread);
+    sqlite3_finalize((*self)->ahead);
     sqlite3_finalize((*self)->one);
     for (size_t i = 0; i < STREAMS; i++)
         sqlite3_finalize((*self)->stream[i].rows);
@@ -198,7 +203,32 @@ static int begin(struct tail *self)
     return error;
 }
 
-/* Calls SEE for the rows above *AFTER up to UPTO, and moves *AFTER along. */
+/* Calls SEE for each row of ROWS, which is bound, and moves *AFTER along. */
+static int see_rows(struct tail *self, sqlite3_stmt *rows, tail_see_fn *see, void *context,
+                    int64_t *after, size_t *ret_count)
+{
+    size_t count = 0;
+    bool more = true;
+    int error = BRIDGE_OK;
+    while (more) {
+        struct tail_row row;
+        error = sql_step(rows, &more);
+        if (error != BRIDGE_OK || !more)
+            break;
+        error = row_take(rows, &self->addressees, &row);
+        if (error != BRIDGE_OK)
+            break;
+        see(context, &row);
+        *after = row.id;
+        count++;
+    }
+    sql_reset(rows);
+    if (error == BRIDGE_OK)
+        *ret_count = count;
+    return error;
+}
+
+/* The rows above *AFTER up to UPTO. */
 static int read_rows(struct tail *self, int64_t *after, int64_t upto, size_t limit,
                      tail_see_fn *see, void *context, size_t *ret_count)
 {
@@ -208,31 +238,53 @@ static int read_rows(struct tail *self, int64_t *after, int64_t upto, size_t lim
     int error = begin(self);
     if (error == BRIDGE_OK)
         error = sql_bind(self->rows, values, 3);
-    size_t count = 0;
-    bool more = error == BRIDGE_OK;
-    while (more) {
-        error = sql_step(self->rows, &more);
-        if (error != BRIDGE_OK || !more)
-            break;
-        struct tail_row row;
-        error = row_take(self->rows, &self->addressees, &row);
-        if (error != BRIDGE_OK)
-            break;
-        see(context, &row);
-        *after = row.id;
-        count++;
-    }
-    sql_reset(self->rows);
+    if (error == BRIDGE_OK)
+        error = see_rows(self, self->rows, see, context, after, ret_count);
     tail_let_go(self);
-    if (error != BRIDGE_OK)
-        return error;
-    *ret_count = count;
-    return BRIDGE_OK;
+    return error;
 }
 
 int tail_read(struct tail *self, size_t limit, tail_see_fn *see, void *context, size_t *ret_count)
 {
     return read_rows(self, &self->cursor, INT64_MAX, limit, see, context, ret_count);
+}
+
+/* How many rows are above the cursor, at most LIMIT, and where they end. */
+static int look_ahead(struct tail *self, size_t limit, size_t *ret_count, int64_t *ret_upto)
+{
+    const struct sql_value values[] = {sql_integer(self->cursor), sql_integer((int64_t)limit)};
+    bool row = false;
+    int error = sql_bind(self->ahead, values, 2);
+    if (error == BRIDGE_OK)
+        error = sql_step(self->ahead, &row);
+    *ret_count = row ? (size_t)sqlite3_column_int64(self->ahead, 0) : 0;
+    *ret_upto = row ? sqlite3_column_int64(self->ahead, 1) : 0;
+    sql_reset(self->ahead);
+    return error;
+}
+
+int tail_read_unread(struct tail *self, struct span session, size_t limit, tail_see_fn *see,
+                     void *context, size_t *ret_count)
+{
+    tail_let_go(self);
+    size_t count = 0, seen = 0;
+    int64_t upto = 0;
+    int error = begin(self);
+    if (error == BRIDGE_OK)
+        error = look_ahead(self, limit, &count, &upto);
+    const struct sql_value values[] = {sql_integer(self->cursor), sql_integer(upto),
+                                       sql_text(session)};
+    if (error == BRIDGE_OK)
+        error = sql_bind(self->unread, values, 3);
+    if (error == BRIDGE_OK && count > 0)
+        error = see_rows(self, self->unread, see, context, &self->cursor, &seen);
+    tail_let_go(self);
+    if (error != BRIDGE_OK)
+        return error;
+    if (count > 0)
+        self->cursor = upto;
+    *ret_count = count;
+    return BRIDGE_OK;
 }
 
 int tail_range(struct tail *self, int64_t after, int64_t upto, size_t limit, tail_see_fn *see,
@@ -345,6 +397,11 @@ int tail_load_known(struct tail *self, int64_t id, struct tail_row *ret_row)
     self->known_rows++;
     self->loaded = error == BRIDGE_OK;
     return error;
+}
+
+bool tail_stands(const struct tail *self)
+{
+    return self->open;
 }
 
 void tail_unload(struct tail *self)

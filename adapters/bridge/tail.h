@@ -50,7 +50,11 @@ int tail_changed(struct tail *self, bool *ret_changed);
  * Sets *ret_count. *ret_count < LIMIT means that the end was reached. */
 typedef void tail_see_fn(void *context, const struct tail_row *row);
 int tail_read(struct tail *self, size_t limit, tail_see_fn *see, void *context, size_t *ret_count);
-/* The same for the rows above AFTER up to UPTO, without moving the cursor. */
+/* The same, but SEE is called only for the rows to SESSION that are unread; LIMIT and *ret_count
+ * count the others, too. The cursor ends where tail_read() would have left it. */
+int tail_read_unread(struct tail *self, struct span session, size_t limit, tail_see_fn *see,
+                     void *context, size_t *ret_count);
+/* As tail_read() for the rows above AFTER up to UPTO, without moving the cursor. */
 int tail_range(struct tail *self, int64_t after, int64_t upto, size_t limit, tail_see_fn *see,
                void *context, size_t *ret_count);
 /* The connection, for the reads of records.h; no statement of theirs may stay un-reset. While a row
@@ -70,6 +74,8 @@ int tail_load(struct tail *self, int64_t id, struct tail_row *ret_row);
  * cost one read transaction, which stays open until another call on the tail, or tail_let_go(): to
  * be called before there is news that these rows have to agree with, and before anybody sleeps. */
 int tail_load_known(struct tail *self, int64_t id, struct tail_row *ret_row);
+/* True while that transaction is open: the next known row may come from it. */
+bool tail_stands(const struct tail *self);
 void tail_unload(struct tail *self);
 void tail_let_go(struct tail *self);
 /* The highest message id in the file now (0 when empty): how far the tail lags. */

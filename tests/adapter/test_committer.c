@@ -191,6 +191,26 @@ static void what_one_row_spoils_the_others_do_not_suffer(void **state)
     job_list_clear(&done);
 }
 
+/* The audit rows of a group are written together. */
+static void what_one_audit_row_spoils_the_others_do_not_suffer(void **state)
+{
+    struct job_list done;
+
+    (void)state;
+    store_given(40);
+    file_run(&store_fixture.place,
+             "CREATE TRIGGER no BEFORE INSERT ON audit_log WHEN new.details LIKE '%: 13,%'"
+             " BEGIN SELECT raise(ABORT, 'not thirteen characters'); END");
+    for (int64_t i = 1; i <= 40; i++)
+        submit(JOB_ANSWER, i, i == 7 ? "thirteen long" : "an answer");
+    done = await_done(40);
+    for (const struct job *job = done.first; job; job = job->next)
+        assert_int_equal(job->error, job->id == 7 ? BRIDGE_REFUSED : BRIDGE_OK);
+    assert_int_equal(store_number(REPLIES), 39);
+    assert_int_equal(store_number("SELECT count(*) FROM audit_log"), 39);
+    job_list_clear(&done);
+}
+
 /* C4: it is not the reply's fault, and the reply was paid for. */
 static void a_reply_that_cannot_be_written_now_is_kept_until_it_can(void **state)
 {
@@ -293,6 +313,7 @@ int main(void)
         PROMISE(a_locked_database_is_told_and_outwaited),
         PROMISE(a_full_disk_is_told_and_commits_nothing_by_halves),
         PROMISE(what_one_row_spoils_the_others_do_not_suffer),
+        PROMISE(what_one_audit_row_spoils_the_others_do_not_suffer),
         PROMISE(a_reply_that_cannot_be_written_now_is_kept_until_it_can),
         PROMISE(a_drained_committer_has_committed_everything),
         PROMISE(an_abandoned_committer_stops_while_the_database_is_locked),

@@ -54,26 +54,6 @@ static void a_fast_reply_writes_no_delivery_row(void **state)
     assert_int_equal(store_number("SELECT count(*) FROM audit_log"), 100);
 }
 
-static int count_statement(unsigned type, void *context, void *statement, void *text)
-{
-    (void)type, (void)statement, (void)text;
-    ++*(int *)context;
-    return 0;
-}
-
-static void a_plain_reply_runs_three_statements(void **state)
-{
-    (void)state;
-    store_given(1);
-    int statements = 0;
-    assert_int_equal(store_begin(store_fixture.store, clock_utc_us()), BRIDGE_OK);
-    sqlite3_trace_v2(store_fixture.db, SQLITE_TRACE_STMT, count_statement, &statements);
-    assert_int_equal(store_put(1, "x"), STORE_COMMITTED);
-    sqlite3_trace_v2(store_fixture.db, 0, NULL, NULL);
-    assert_int_equal(statements, 3);
-    assert_int_equal(store_commit(store_fixture.store), BRIDGE_OK);
-}
-
 static void an_answer_takes_its_delivery_row_away_in_the_same_commit(void **state)
 {
     (void)state;
@@ -358,7 +338,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_lease_is_one_row_that_says_who_has_the_query),
         TEST(a_fast_reply_writes_no_delivery_row),
-        TEST(a_plain_reply_runs_three_statements),
         TEST(an_answer_takes_its_delivery_row_away_in_the_same_commit),
         TEST(each_failure_is_one_item_of_history),
         TEST(history_survives_many_failures),

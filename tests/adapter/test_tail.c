@@ -1,6 +1,7 @@
 /* adapters/bridge/tail: every committed row once, in order, and nothing else. */
 #include "adapters/bridge/tail.h"
 
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -502,6 +503,74 @@ static void odd_rows_are_brought_as_they_are(void **state)
     tail_close(&tail);
 }
 
+struct ids {
+    char text[400];
+};
+
+static void add_id(struct ids *ids, int64_t id)
+{
+    size_t size = strlen(ids->text);
+    snprintf(ids->text + size, sizeof ids->text - size, "%" PRId64 ",", id);
+}
+
+static void see_id(void *context, const struct tail_row *row)
+{
+    add_id(context, row->id);
+}
+
+static void see_unread(void *context, const struct tail_row *row)
+{
+    if (!row->read && span_is(row->to_session, "b"))
+        add_id(context, row->id);
+}
+
+/* What tail_read_unread() leaves out is what who reads all would have passed over: whatever type
+ * somebody has given to a value. */
+static void the_unread_rows_of_a_session_are_those_that_all_rows_would_show(void **state)
+{
+    static const char *const session[] = {"'b'", "'a'", "x'62'", "'b '", "''", "'B'"};
+    static const char *const flag[] = {"0",   "1",     "NULL",  "0.0",   "0.5", "'0'",
+                                       "'1'", "'yes'", "x'30'", "x'00'", "-1",  "''"};
+    (void)state;
+    struct place place = support_bridge(folder);
+    for (size_t i = 0; i < sizeof session / sizeof session[0]; i++)
+        for (size_t k = 0; k < sizeof flag / sizeof flag[0]; k++) {
+            char sql[400];
+            snprintf(sql, sizeof sql,
+                     "INSERT INTO messages(conversation_id, from_session, to_session, message,"
+                     " timestamp, read) VALUES('" CONVERSATION "', 'a', %s, '', '', %s)",
+                     session[i], flag[k]);
+            file_run(&place, sql);
+        }
+    file_run(&place, "DELETE FROM messages WHERE id IN (2, 40, 72);"
+                     "INSERT INTO messages(id, conversation_id, from_session, to_session, message,"
+                     " timestamp) VALUES(1000000000000000, '" CONVERSATION "', 'a', 'b', '', '')");
+    struct tail *all = open_tail(&place);
+    struct ids want = {""};
+    size_t count = 0;
+    assert_int_equal(tail_read(all, 1000, see_unread, &want, &count), BRIDGE_OK);
+    assert_int_equal(count, 70);
+    assert_non_null(strstr(want.text, "1000000000000000"));
+    for (size_t limit = 1; limit <= 71; limit += 7) {
+        struct tail *tail = open_tail(&place);
+        struct ids seen = {""};
+        size_t passed = 0, reads = 0;
+        do {
+            assert_int_equal(tail_read_unread(tail, span_str("b"), limit, see_id, &seen, &count),
+                             BRIDGE_OK);
+            assert_true(tail_is_quiet(tail));
+            passed += count;
+            reads++;
+        } while (count == limit);
+        assert_int_equal(passed, 70);
+        assert_int_equal(reads, 70 / limit + 1); /* a gap of ids is no way to go */
+        assert_string_equal(seen.text, want.text);
+        assert_int_equal(tail_cursor(tail), tail_cursor(all));
+        tail_close(&tail);
+    }
+    tail_close(&all);
+}
+
 /* Steps of SQL's plan that hold TEXT; none of them may be a scan. */
 static int steps_with(sqlite3 *db, const char *sql, const char *text)
 {
@@ -528,6 +597,7 @@ static void reading_new_rows_is_a_search_by_rowid(void **state)
     sqlite3 *db = NULL;
     assert_int_equal(db_open(&place, DB_READER, 0, &db), BRIDGE_OK);
     assert_int_equal(steps_with(db, row_sql_above(false), by_rowid), 1);
+    assert_int_equal(steps_with(db, row_sql_unread(false), by_rowid), 1);
     assert_int_equal(steps_with(db, addressees_sql(), "SEARCH c USING"), 1);
     assert_int_equal(steps_with(db, addressees_sql(), "SEARCH s USING"), 1);
     db_close(&db);
@@ -551,6 +621,7 @@ int main(void)
         TEST(a_row_comes_with_what_its_conversation_says_of_its_session),
         TEST(a_locked_file_is_skipped_at_once_and_read_later),
         TEST(odd_rows_are_brought_as_they_are),
+        TEST(the_unread_rows_of_a_session_are_those_that_all_rows_would_show),
         TEST(reading_new_rows_is_a_search_by_rowid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,6 +31,7 @@ static void reply(size_t id)
         .worker = span_str(PART_WORKER),
         .service = span_str("default"),
         .attempt = 1,
+        .sender = {span_str("uid:0"), span_str("")},
     };
     enum store_outcome outcome = STORE_DELETED;
 

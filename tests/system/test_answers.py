@@ -286,6 +286,37 @@ def test_token_of_another_copy_of_the_file_means_nothing(site):
     bridge.check_exactly_once(1)
 
 
+def test_answer_to_a_text_that_was_changed_meanwhile_is_refused_and_the_new_one_asked(site):
+    bridge = site.bridge()
+    gateway = site.serve(bridge)
+    worker = site.mdp(bridge)
+    message = bridge.ask("the old question?")
+    old = worker.request()
+    bridge.run("UPDATE messages SET message = ? WHERE id = ?", writer.query("another?", "q_2"), message)
+    worker.final(old.token, "the old answer")
+    query = worker.request()
+    assert (query.id, query.json["question"]) == (message, "another?")
+    assert gateway.status()["counters"]["refused_forged"] == 1
+    worker.final(old.token, "the old answer")
+    worker.final(query.token, "the new answer")
+    assert committed(bridge, message)["answer"] == "the new answer"
+    bridge.check_exactly_once(1)
+
+
+def test_answer_to_a_row_that_others_leave_alone_counts_while_they_write(site):
+    bridge = site.bridge()
+    gateway = site.serve(bridge)
+    worker = site.mdp(bridge)
+    message = bridge.ask("?")
+    query = worker.request()
+    for text in ("one", "two"):
+        bridge.send(text)
+    worker.final(query.token, "an answer")
+    assert committed(bridge, message)["answer"] == "an answer"
+    assert gateway.status()["counters"].get("refused_forged", 0) == 0
+    bridge.check_exactly_once(1)
+
+
 def test_late_answer_of_an_earlier_attempt_wins_when_it_is_first(site):
     bridge = site.bridge()
     site.serve(bridge, settings={**FAST, "lease": "1s"})

@@ -37,6 +37,6 @@ list(TRANSFORM publish PREPEND ${PROJECT_SOURCE_DIR}/gateway/)
 tailgate_test(row_event "test_row_event.c;${PROJECT_SOURCE_DIR}/gateway/row_event.c" tailgate_redact tailgate_bridge)
 tailgate_test(publish "test_publish.c;${publish}" tailgate_core tailgate_redact tailgate_zmq tailgate_bridge)
 tailgate_test(observers test_observers.c tailgate_zmq)
-tailgate_test(parts "test_parts.c;${PROJECT_SOURCE_DIR}/gateway/parts.c" tailgate_proto)
+tailgate_test(handed "test_handed.c;${PROJECT_SOURCE_DIR}/gateway/handed.c" tailgate_proto)
 # What comes from JetStream, and names there.
 tailgate_test(jetstream test_jetstream.c tailgate_jetstream)
