@@ -57,8 +57,7 @@ struct passing {
 };
 
 /* Sends a query in the frames of its worker's protocol: BODY, which the worker returns with
- * ADDRESS.
- */
+ * ADDRESS. PASSING's worker may be no more after that. */
 static int send_query(struct server *self, struct passing *passing, struct span address,
                       const struct span *body, size_t count)
 {
@@ -75,6 +74,9 @@ static int send_query(struct server *self, struct passing *passing, struct span 
     passing->batched = batches_add(self, passing->now_us, worker, passing->action, &request);
     if (passing->batched)
         return 0;
+    worker = dispatch_worker(self->dispatch, &passing->action->peer);
+    if (!worker) /* the batch before it was sent, which told that the worker has gone */
+        return -EHOSTUNREACH;
     return carry_send(self, &worker->peer, &worker->envelope, frame,
                       mdp_write(door_version(worker->protocol), &request, frame));
 }

@@ -8,8 +8,10 @@
 
 #include <cmocka.h>
 #include <poll.h>
+#include <unistd.h>
 
 #include "adapters/host/clock.h"
+#include "gateway/pace.h"
 #include "tests/adapter/store_fixture.h"
 #include "tests/faults/shim_vfs.h"
 
@@ -20,6 +22,8 @@ static struct committer *committer;
 
 /* What was seen on the committer's thread; looked at from others where atomic. */
 static struct {
+    int64_t hold_us;        /* for so long each group holds the lock, and longer */
+    int64_t rested_us;      /* from the last COMMIT to the BEGIN behind it */
     bool writing;           /* it is between BEGIN and COMMIT, */
     int early;              /* where so many writes to the -wal were seen */
     unsigned begun;         /* checkpoints, before the group */
@@ -40,9 +44,13 @@ static void see_point(void *context, enum committer_point point)
     if (point == POINT_BEFORE_BEGIN) {
         seen.begun = committer_checkpoints(committer);
         seen.writing = true;
+        seen.rested_us = clock_mono_us() - atomic_load(&seen.end_us);
     }
-    if (point == POINT_BEFORE_COMMIT)
+    if (point == POINT_BEFORE_COMMIT) {
         seen.writing = false;
+        if (seen.hold_us)
+            usleep((useconds_t)seen.hold_us);
+    }
     if (point == POINT_AFTER_COMMIT)
         atomic_store(&seen.end_us, clock_mono_us());
     if (point == POINT_AFTER_REPORT)
@@ -58,11 +66,16 @@ static void start(unsigned duty, size_t group)
     assert_non_null(committer);
 }
 
+/* The store tries for the lock as the gateway's does: once. */
 static int set_up(void **state)
 {
     shim_install();
     memset(&seen, 0, sizeof seen);
-    return store_set_up(state);
+    if (store_set_up(state) != 0)
+        return -1;
+    store_close(&store_fixture.store);
+    store_fixture.store = store_open_caught(&store_fixture.place, 0);
+    return 0;
 }
 
 static int tear_down(void **state)
@@ -178,6 +191,134 @@ static void while_somebody_else_writes_the_lock_is_left_alone_for_longer(void **
     assert_true(held_us() * 3 < clock_mono_us() - start_us);
 }
 
+/* Writes the lone reply ID, and returns for how long the lock was held for it. */
+static int64_t hold_for(int64_t id)
+{
+    int64_t before_us = held_us();
+
+    submit(id, "an answer");
+    await_done(1);
+    return held_us() - before_us;
+}
+
+/* In the end the guest writes nothing, so that only its hold tells of it. A pause of the whole
+ * machine makes it forgotten, as is right: hence the tries. */
+static void a_guest_that_holds_the_lock_for_long_is_known_by_the_end_of_that(void **state)
+{
+    const int64_t tries = 10, duty = 10;
+    sqlite3 *guest = NULL;
+    bool known = false;
+
+    (void)state;
+    store_given((int)(2 * tries));
+    start((unsigned)duty, 1000);
+    assert_int_equal(sqlite3_open(store_fixture.place.db, &guest), SQLITE_OK);
+    for (int64_t id = 1; id < 2 * tries && !known; id += 2) {
+        int64_t before_us = held_us(), rest_us;
+        assert_int_equal(sqlite3_exec(guest, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+        submit(id, "an answer");
+        usleep(PACE_GUEST_US * 3 / 2);
+        assert_int_equal(sqlite3_exec(guest, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+        await_done(1);
+        rest_us = (held_us() - before_us) * (100 - duty) / duty;
+        hold_for(id + 1);
+        known = seen.rested_us >= PACE_LONE_REST * rest_us;
+    }
+    sqlite3_close(guest);
+    assert_true(known);
+}
+
+static void a_hold_of_ours_makes_no_guest_forgotten_however_long(void **state)
+{
+    int64_t held;
+
+    (void)state;
+    store_given(3);
+    start(50, 1000);
+    hold_for(1);
+    store_given(1);
+    seen.hold_us = PACE_GUEST_US + 50000;
+    held = hold_for(2);
+    seen.hold_us = 0;
+    hold_for(3);
+    assert_true(held >= PACE_GUEST_US);
+    assert_true(seen.rested_us >= PACE_LONE_REST * held);
+}
+
+/* The rest between the group that met the guest and the checkpoint is longer than a guest is
+ * remembered: the checkpoint's own rest is still a guest's. */
+static void a_rest_makes_no_guest_forgotten_however_long(void **state)
+{
+    const int tries = 10;
+    bool known = false;
+
+    (void)state;
+    store_given(2 * tries);
+    start(50, 1000);
+    for (int64_t id = 1; id < 2 * tries && !known; id += 2) {
+        int64_t group_us, checkpoint_us = 0;
+        file_run(&store_fixture.place, "INSERT INTO audit_log(action, details, timestamp)"
+                                       " VALUES('guest', hex(zeroblob(1000000)), '')");
+        seen.hold_us = PACE_GUEST_US / 2 - 10000;
+        group_us = hold_for(id);
+        seen.hold_us = 0;
+        for (int64_t before_us = held_us(); checkpoint_us == 0;) {
+            poll(NULL, 0, 1);
+            checkpoint_us = held_us() - before_us;
+        }
+        hold_for(id + 1);
+        known = seen.rested_us >=
+                PACE_LONE_REST * group_us + checkpoint_us + PACE_GUEST_REST * checkpoint_us;
+    }
+    assert_true(known);
+}
+
+/* A checkpoint is due after so many frames, however small they are: the smaller, the sooner a group
+ * and its checkpoint follow the ones before. */
+static void given_small_pages(void)
+{
+    store_close(&store_fixture.store);
+    file_run(&store_fixture.place, "PRAGMA journal_mode = DELETE; PRAGMA page_size = 1024; VACUUM;"
+                                   " PRAGMA journal_mode = WAL");
+    store_fixture.store = store_open_caught(&store_fixture.place, 0);
+}
+
+/* Each group is followed by a checkpoint, for longer than a guest is remembered. The rest after a
+ * lone reply tells whether it is: half as long again is more than a busy machine adds, or hence the
+ * tries. */
+static void a_guest_is_forgotten_although_our_own_checkpoints_go_on(void **state)
+{
+    const int tries = 3, jobs = 10, most = 500;
+    const char *text = large_text() + LARGE * 7 / 10; /* ten are about 600 frames */
+    bool forgotten = false;
+    int64_t id = 1;
+
+    (void)state;
+    given_small_pages();
+    store_given(tries * most);
+    start(50, 1000);
+    hold_for(id++); /* who writes from now on is somebody else */
+    for (int try = 0; try < tries && !forgotten; try++) {
+        unsigned checkpoints = committer_checkpoints(committer);
+        int64_t until_us = 0, hold_us;
+        store_given(1);
+        while (id < most * (try + 1) - jobs && (until_us == 0 || clock_mono_us() < until_us)) {
+            for (int i = 0; i < jobs; i++)
+                submit(id++, text);
+            await_done((size_t)jobs);
+            if (until_us == 0) /* it was met by now */
+                until_us = clock_mono_us() + PACE_GUEST_US + 10000;
+        }
+        assert_true(committer_checkpoints(committer) > checkpoints);
+        seen.hold_us = 200000;
+        hold_us = hold_for(id++);
+        seen.hold_us = 0;
+        hold_for(id++);
+        forgotten = seen.rested_us < hold_us * 3 / 2;
+    }
+    assert_true(forgotten);
+}
+
 static void what_a_large_group_changes_is_not_written_before_its_commit(void **state)
 {
     (void)state;
@@ -200,6 +341,10 @@ int main(void)
         PROMISE(a_group_is_reported_before_its_checkpoint),
         PROMISE(while_somebody_else_writes_a_checkpoint_waits_for_its_turn),
         PROMISE(while_somebody_else_writes_the_lock_is_left_alone_for_longer),
+        PROMISE(a_guest_that_holds_the_lock_for_long_is_known_by_the_end_of_that),
+        PROMISE(a_hold_of_ours_makes_no_guest_forgotten_however_long),
+        PROMISE(a_rest_makes_no_guest_forgotten_however_long),
+        PROMISE(a_guest_is_forgotten_although_our_own_checkpoints_go_on),
         PROMISE(what_a_large_group_changes_is_not_written_before_its_commit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

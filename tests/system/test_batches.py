@@ -1,6 +1,7 @@
 """Several queries, or answers, in one message: BATCH of proto/WIRE.md."""
 
 import json
+import signal
 import sqlite3
 import time
 
@@ -8,9 +9,11 @@ import pytest
 import zmq
 
 from gate import world  # noqa: F401  (world is a fixture)
-from harness import wait_for
+from harness import BUILD, environment, wait_for
 from observer import Feed
-from workers import BATCH, DISCONNECT, FINAL, HEARTBEAT, MDP, PARTIAL, REQUEST, Query, batch, unbatch
+from workers import BATCH, DISCONNECT, FINAL, HEARTBEAT, MDP, PARTIAL, READY, REQUEST, Query, batch, unbatch
+
+BUSY_ROW = BUILD / "tests" / "system" / "busy_row" / "tailgate_busy_row"
 
 
 def requests(worker, count):
@@ -195,6 +198,122 @@ def test_what_cannot_be_judged_yet_waits_and_nothing_is_heard_twice(site):
     assert text(bridge.reply(message)) == "all of it"
     assert not observer.socket.poll(200), "the part was told twice"
     bridge.check_exactly_once(1)
+
+
+def test_each_message_behind_one_that_waits_is_judged_once_and_in_its_order(site):
+    """What was judged before the one that waits for its row is not judged with it again."""
+    bridge = site.bridge()
+    busy = site.folder / "busy"
+    busy.mkdir()
+    gateway = site.serve(bridge, program=BUSY_ROW, env=environment(TAILGATE_BUSY=busy))
+    worker = site.mdp(bridge, slots=4, batches=True, heartbeats=True)
+    observer = Feed(site.context, bridge, "partial/")
+    asked = bridge.ask_many("abcd")
+    queries, _ = requests(worker, 4)
+    while not observer.socket.poll(100):  # it may be slow to join
+        worker.partial(queries[3].token, b"joined ")
+    waits = busy / str(asked[1])
+    waits.touch()
+    said = [[PARTIAL, query.token, b"", b"part-of-%s " % query.json["question"].encode()] for query in queries]
+    worker.send(MDP, BATCH, batch(*(message for n, query in enumerate(queries)
+                                    for message in (said[n], final(query, f"to {query.json['question']}")))))
+    assert text(bridge.reply(asked[0])) == "to a"
+    time.sleep(0.3)  # the next one is tried again and again
+    assert len(bridge.replies()) == 1
+    waits.unlink()
+    bridge.wait_replies(4)
+    assert [reply["reply_to"] for reply in bridge.replies()] == asked
+    seen = observer.until(lambda event: "part-of-d" in event["text"])
+    assert [event["text"] for event in seen if "part-of" in event["text"]] == [f"part-of-{c} " for c in "abcd"]
+    assert not observer.socket.poll(200), "a part was told twice"
+    counters = gateway.status()["counters"]
+    assert counters["answered"] == 4 and counters["bad_frames"] == 0
+    assert [counters[name] for name in counters if name.startswith("refused_")] == \
+        [0 for name in counters if name.startswith("refused_")]
+    bridge.check_exactly_once(4)
+
+
+def test_worker_that_comes_back_with_half_of_a_batch_gets_the_other_half_again(site):
+    """It had read two of four when its connection was lost."""
+    bridge = site.bridge()
+    asked = bridge.ask_many("abcd")
+    site.serve(bridge, settings={"backoff.first": "20ms"})
+    options = {"slots": 4, "batches": True, "heartbeats": True, "name": "it"}
+    worker = site.mdp(bridge, **options)
+    queries, messages = requests(worker, 4)
+    assert messages == 1
+    worker.close()
+    again = site.mdp(bridge, **options, holding=[query.token.decode() for query in queries[:2]])
+    more, _ = requests(again, 2)
+    assert sorted((query.id, query.attempt) for query in more) == [(id_, 2) for id_ in asked[2:]]
+    again.send(MDP, BATCH, batch(*(final(query, "late") for query in queries[:2] + more)))
+    bridge.wait_replies(4)
+    assert again.receive(timeout=0.3) in (None, [MDP, HEARTBEAT])
+    bridge.check_exactly_once(4)
+
+
+def test_worker_that_has_gone_when_its_batch_is_sent_gets_nothing_and_loses_nothing(site):
+    """What is in the batch, and what is too large for it and comes behind it: workers that close as they register."""
+    bridge = site.bridge()
+    gateway = site.serve(bridge, settings={"backoff.first": "20ms"})
+    for number in range(5):
+        asked = bridge.ask_many(["a", "b", "x" * 20000, "c"] * 10)
+        wait_for(lambda: gateway.status()["counters"]["queries"] == 40 * (number + 1), "all to wait")
+        workers = [site.mdp(bridge, ready=False) for _ in range(10)]
+        for worker in workers:
+            worker.heartbeat()
+            worker.wait_disconnect()
+        gateway.signal(signal.SIGSTOP)
+        for worker in workers:
+            worker.socket.linger = 5000
+            worker.send(MDP, READY, b"*", json.dumps({"slots": 4, "batches": True}).encode())
+            worker.socket.close()
+        gateway.signal(signal.SIGCONT)
+        wait_for(lambda: gateway.status()["counters"]["workers_left"] == 11 * number + 10, "all to be gone")
+        other = site.mdp(bridge, slots=40, batches=True)
+        queries, _ = requests(other, 40)
+        assert sorted(query.id for query in queries) == asked
+        for query in queries:
+            other.final(query.token, "at last")
+        bridge.wait_replies(40 * (number + 1))
+        other.disconnect()
+        wait_for(lambda: gateway.status()["counters"]["workers_left"] == 11 * (number + 1), "the last one to be gone")
+    bridge.check_exactly_once(200)
+
+
+def test_full_worker_gives_back_all_of_its_batch_and_no_attempt_counts(site):
+    """It reads nothing, and its pipe is full of what a stranger is told when it registers: all that it was to
+    get goes to another worker, or to itself when it is heard again."""
+    bridge = site.bridge()
+    gateway = site.serve(bridge)
+    full = site.mdp(bridge, ready=False, rcvhwm=1)
+
+    def count(name):
+        return gateway.status()["counters"][name]
+
+    while count("peers_full") == 0:
+        for _ in range(5000):
+            full.socket.send_multipart([MDP, HEARTBEAT])
+    first = bridge.ask_many(str(n) for n in range(30))
+    unsent = count("peers_full")
+    full.send(MDP, READY, b"*", json.dumps({"slots": 50, "batches": True, "name": "full"}).encode())
+    gateway.wait_event("joined", worker="full")
+    wait_for(lambda: count("peers_full") > unsent, "a batch that is not sent")
+    assert count("dispatched") == 0
+    other = site.mdp(bridge, slots=30, batches=True)
+    queries, _ = requests(other, 30)
+    assert sorted((query.id, query.attempt) for query in queries) == [(id_, 1) for id_ in first]
+    second = bridge.ask_many(str(n) for n in range(20))
+    while full.receive(timeout=1) is not None:
+        pass
+    full.heartbeat()
+    more, _ = requests(full, 20)
+    assert sorted((query.id, query.attempt) for query in more) == [(id_, 1) for id_ in second]
+    other.send(MDP, BATCH, batch(*(final(query, "by the other") for query in queries)))
+    full.send(MDP, BATCH, batch(*(final(query, "by itself") for query in more)))
+    bridge.wait_replies(50)
+    assert [count(name) for name in ("dispatched", "answered", "retried", "returned")] == [50, 50, 0, 0]
+    bridge.check_exactly_once(50)
 
 
 # ── tailgate work ───────────────────────────────────────────────────────────────────────────────────

@@ -10,6 +10,7 @@ import zmq
 from harness import TAILGATE, MdpWorker, Program, answer_of, free_port, tailgate, wait_for
 from keys import Keyed, World, keygen
 from relays import Relay, keyed
+from workers import BATCH, FINAL, MDP, PARTIAL, batch
 
 
 class Somewhere:
@@ -130,6 +131,21 @@ def test_an_answer_that_is_too_large_costs_its_worker_only(site, served):
     site.answerer(relay.gate, heartbeats=True, name="good")
     assert served.reply(asked)["metadata"]["worker"] == "good"
     assert not relay.events("lost") and relay.status()["counters"]["bad_frames"] == 1
+
+
+def test_a_batch_ends_the_registration_at_a_relay_and_nothing_in_it_counts(site, served):
+    """A relay sends none, so nobody may send it one."""
+    relay = Relay(site, "site-a", served)
+    bad = site.mdp(relay.gate, heartbeats=True, name="bad", interval=60000, slots=2, batches=True)
+    asked = served.ask("both?")
+    query = bad.request()
+    bad.send(MDP, BATCH, batch([PARTIAL, query.token, b"", b"a part"], [FINAL, query.token, b"", b"in a batch"]))
+    bad.wait_disconnect()
+    site.answerer(relay.gate, heartbeats=True, name="good")
+    assert served.reply(asked)["metadata"]["worker"] == "good"
+    counters = relay.status()["counters"]
+    assert counters["bad_frames"] == 1 and not relay.events("lost")
+    served.check_exactly_once(1)
 
 
 def test_a_clean_stop_gives_back_what_is_not_finished_and_that_costs_no_attempt(site):

@@ -58,13 +58,13 @@ def compiler():
 
 def configure(tree, source):
     return run("cmake", "-S", HERE.parents[1], "-B", tree, "-G", "Ninja", f"-DCMAKE_C_COMPILER={compiler()}",
-               "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_COMPILE_WARNING_AS_ERROR=ON",
+               "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_C_FLAGS_DEBUG=", "-DCMAKE_COMPILE_WARNING_AS_ERROR=ON",
                f"-DTAILGATE_PYTHON={sys.executable}", f"-DTAILGATE_SQLITE_SOURCE={source}", check=False)
 
 
 @pytest.fixture(scope="module", name="tree")
 def tree_():
-    """The second tree, built. Without optimisation: compiling SQLite is most of the work."""
+    """The second tree, built. Without optimisation and what a debugger needs: nothing else is compiled sooner."""
     source = PLACE / "amalgamation"
     source.mkdir(parents=True, exist_ok=True)
     with tarfile.open(fetch()) as archive:

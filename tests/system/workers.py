@@ -53,9 +53,10 @@ class Query:
 class MdpWorker:
     """An MDP/0.2 worker on a bare DEALER socket. It beats while it waits in request()."""
 
-    def __init__(self, context, endpoint, service="*", ready=True, beat=0.5, **options):
+    def __init__(self, context, endpoint, service="*", ready=True, beat=0.5, rcvhwm=1000, **options):
         self.socket = context.socket(zmq.DEALER)
         self.socket.linger = 0
+        self.socket.rcvhwm = rcvhwm
         self.socket.sndtimeo = 5000
         self.socket.connect(endpoint)
         self.service = service
