@@ -22,8 +22,13 @@ struct router {
  */
 static void send_query(struct router *self, const void *peer, size_t peer_size)
 {
-    size_t size = bench_query_text(self->sent++, self->work->size, self->text);
+    size_t size = bench_query_text(self->sent, self->work->size, self->text);
 
+    if (self->work->pause_us) {
+        bench_sleep(self->work->pause_us);
+        atomic_store(&self->work->worker->board->trip[self->sent].asked_us, clock_mono_us());
+    }
+    self->sent++;
     zmq_send(self->socket, peer, peer_size, ZMQ_SNDMORE);
     if (self->work->worker->peer != BENCH_REQ) {
         zmq_send(self->socket, "MDPW02", 6, ZMQ_SNDMORE);
@@ -65,6 +70,8 @@ static int route(struct router *self)
         unsigned room = is_answer || work->worker->peer == BENCH_REQ ? 1 : work->worker->slots;
         if (is_answer < 0)
             return bench_fail("the bare router cannot receive: %s", zmq_strerror(errno));
+        if (is_answer && work->pause_us)
+            atomic_store(&work->worker->board->trip[answers].visible_us, clock_mono_us());
         answers += (uint64_t)is_answer;
         while (room-- && self->sent < work->count)
             send_query(self, zmq_msg_data(&peer), zmq_msg_size(&peer));
@@ -95,6 +102,27 @@ int bench_bare_router_run(const void *with)
     return code;
 }
 
+static int run(const struct bench_bare_router *router, size_t workers)
+{
+    const struct bench_worker *worker = router->worker;
+    struct bench_role role[WORKERS_MAX], bare;
+    uint64_t ready = atomic_load(&worker->board->ready); /* in an earlier run on this board */
+    int code;
+
+    if (workers > WORKERS_MAX ||
+        bench_role_start("the bare router", bench_bare_router_run, router, &bare) < 0)
+        return -1;
+    memset(role, 0, sizeof role);
+    code = bench_board_await_ready(worker->board, ready + 1); /* before a worker looks for it */
+    if (code == 0)
+        code = bench_workers_start(worker, workers, role);
+    if (code == 0)
+        code = bench_role_wait(&bare, PATIENCE_US);
+    if (bench_roles_end(role, workers) < 0)
+        code = -1;
+    return code;
+}
+
 int bench_bare_route(const struct bench_worker *worker, size_t workers, size_t size, uint64_t count,
                      double *ret_per_s)
 {
@@ -104,22 +132,22 @@ int bench_bare_route(const struct bench_worker *worker, size_t workers, size_t s
         .count = count,
         .ended_us = &worker->board->ended_us,
     };
-    struct bench_role role[WORKERS_MAX], bare;
-    int64_t lasted_us;
-    int code;
+    int code = run(&router, workers);
+    int64_t lasted_us = worker->board->ended_us - worker->board->first_us;
 
-    if (workers > WORKERS_MAX ||
-        bench_role_start("the bare router", bench_bare_router_run, &router, &bare) < 0)
-        return -1;
-    memset(role, 0, sizeof role);
-    code = bench_board_await_ready(worker->board, 1); /* who finds nobody there tries again late */
-    if (code == 0)
-        code = bench_workers_start(worker, workers, role);
-    if (code == 0)
-        code = bench_role_wait(&bare, PATIENCE_US);
-    if (bench_roles_end(role, workers) < 0)
-        code = -1;
-    lasted_us = worker->board->ended_us - worker->board->first_us;
     *ret_per_s = lasted_us > 0 ? (double)count * 1e6 / (double)lasted_us : 0;
     return code;
+}
+
+int bench_bare_hop(const struct bench_worker *worker, size_t size, uint64_t count, int64_t pause_us)
+{
+    const struct bench_bare_router router = {
+        .worker = worker,
+        .size = size,
+        .count = count,
+        .pause_us = pause_us,
+        .ended_us = &worker->board->ended_us,
+    };
+
+    return run(&router, 1);
 }

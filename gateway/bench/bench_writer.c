@@ -114,7 +114,7 @@ int bench_writer_run(const void *work)
     for (uint64_t i = 0; i < writer->count && code == 0; i += rows) {
         code = write_some(writer, writer->first + i * writer->step);
         due_us += writer->pause_us;
-        if (writer->manner == BENCH_ONE_BY_ONE)
+        if (writer->manner == BENCH_ONE_BY_ONE || writer->manner == BENCH_APART)
             due_us = clock_mono_us() + writer->pause_us;
         if (due_us > clock_mono_us())
             bench_sleep(due_us - clock_mono_us());

@@ -10,6 +10,7 @@
 enum bench_manner {
     BENCH_PACED,     /* one every pause_us, whatever becomes of it; 0: flat out */
     BENCH_STEADY,    /* the same, and what was late is made up for: the rate holds */
+    BENCH_APART,     /* pause_us after the end of the one before */
     BENCH_ONE_BY_ONE /* waits until a worker has the query, then pause_us; the board must ring */
 };
 

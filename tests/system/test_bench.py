@@ -70,6 +70,17 @@ def test_figure_is_measured(tmp_path, name):
             assert target["ratio"] == pytest.approx(median / against)
 
 
+def test_a_lone_question_is_judged_beside_the_sum_of_its_lone_parts(tmp_path):
+    (figure,) = measure(tmp_path, "lone", "--rounds", "1")["figures"]
+    bare = {name: value_of(figure, "bare", name)["median"] for name in (
+        "question_commit_us", "reply_commit_us", "two_hops_us", "two_hops_lockstep_us", "sum_us")}
+    assert all(value > 0 for value in bare.values()), bare
+    parts = bare["question_commit_us"] + bare["reply_commit_us"] + bare["two_hops_us"]
+    assert bare["sum_us"] == pytest.approx(parts)
+    (target,) = figure["targets"]
+    assert (target["value"], target["against_value"], target["slack"]) == ("p50_us", "sum_us", 150)
+
+
 def test_every_figure_is_in_the_list():
     lines = tailgate("bench", "--list").stdout.splitlines()
     names = {line.split()[0] for line in lines}

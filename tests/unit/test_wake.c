@@ -85,6 +85,21 @@ static void a_hint_is_followed_by_checks_that_slow_down(void **state)
     assert_int_equal(wake.rechecks, 40);
 }
 
+static void what_becomes_visible_is_seen_a_quarter_later_at_most(void **state)
+{
+    (void)state;
+    for (int64_t after_us = 0; after_us < 150000; after_us += after_us / 50 + 1) {
+        struct wake wake = quiet();
+        int64_t at_us = START_US;
+        wake_hint(&wake, START_US);
+        while (at_us < START_US + after_us) {
+            wake_checked(&wake, at_us, false);
+            at_us = wake_next(&wake);
+        }
+        assert_true(at_us - START_US - after_us <= after_us / 4 + WAKE_FIRST_US);
+    }
+}
+
 static void a_hint_without_proof_is_followed_for_ten_seconds(void **state)
 {
     struct wake wake = quiet();
@@ -214,6 +229,7 @@ int main(void)
         cmocka_unit_test(without_hints_only_the_safety_net_looks),
         cmocka_unit_test(what_the_safety_net_finds_is_counted),
         cmocka_unit_test(a_hint_is_followed_by_checks_that_slow_down),
+        cmocka_unit_test(what_becomes_visible_is_seen_a_quarter_later_at_most),
         cmocka_unit_test(a_hint_without_proof_is_followed_for_ten_seconds),
         cmocka_unit_test(a_proof_late_in_the_series_is_no_hit_of_the_net),
         cmocka_unit_test(w1_a_proof_after_a_denial_ends_the_series),
