@@ -206,9 +206,9 @@ def test_each_message_behind_one_that_waits_is_judged_once_and_in_its_order(site
     busy = site.folder / "busy"
     busy.mkdir()
     gateway = site.serve(bridge, program=BUSY_ROW, env=environment(TAILGATE_BUSY=busy))
+    asked = [bridge.ask(question, query_id="q" * 400) for question in "abcd"]  # too long to be remembered with its row
     worker = site.mdp(bridge, slots=4, batches=True, heartbeats=True)
     observer = Feed(site.context, bridge, "partial/")
-    asked = bridge.ask_many("abcd")
     queries, _ = requests(worker, 4)
     while not observer.socket.poll(100):  # it may be slow to join
         worker.partial(queries[3].token, b"joined ")
