@@ -73,7 +73,7 @@ const struct key config_keys[] = {
     {"gate", LIST, FLAG, AT(gates), "", 0, CONFIG_PATH_SIZE - 1, NULL,
      "one more gate for workers and clients: ipc://PATH or tcp://ADDRESS:PORT"},
     {"events", LIST, FLAG, AT(events), "", 0, CONFIG_PATH_SIZE - 1, NULL,
-     "one more endpoint where observers can listen"},
+     "one more endpoint where observers can listen; ENDPOINT,batches: in batches"},
     {"rep", LIST, FLAG, AT(reps), "", 0, CONFIG_PATH_SIZE - 1, NULL,
      "one more worker to connect to, a REP socket: ENDPOINT or ENDPOINT,service=NAME"},
     {"work", LIST, FLAG, AT(works), "", 0, 65536, NULL,

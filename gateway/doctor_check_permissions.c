@@ -135,7 +135,7 @@ static void check_doors(struct doctor *self, const struct stat *db)
     for (size_t i = 0; i < json_array_size(doors); i++) {
         const char *door = json_string_value(json_object_get(json_array_get(doors, i), "endpoint"));
         if (!door || strncmp(door, ipc, strlen(ipc)) != 0 || strcmp(door, self->place.gate) == 0 ||
-            strcmp(door, self->place.events) == 0)
+            strcmp(door, self->place.events) == 0 || strcmp(door, self->place.batches) == 0)
             continue;
         snprintf(thing.path, sizeof thing.path, "%s", door + strlen(ipc));
         check_thing(self, &thing, db);
@@ -147,8 +147,9 @@ void doctor_check_permissions(struct doctor *self)
     static const struct {
         const char *suffix;
         enum kind kind;
-    } part[] = {{"", DATABASE},    {"-wal", BESIDE},       {"-shm", BESIDE},
-                {"-gate", FOLDER}, {"-gate/gate", SOCKET}, {"-gate/events", SOCKET}};
+    } part[] = {{"", DATABASE},           {"-wal", BESIDE},       {"-shm", BESIDE},
+                {"-gate", FOLDER},        {"-gate/gate", SOCKET}, {"-gate/events", SOCKET},
+                {"-gate/batches", SOCKET}};
     size_t before = self->count;
     struct stat db = {.st_size = 0};
     struct thing thing;

@@ -140,15 +140,17 @@ static int find_doors(struct http_options *self)
 {
     struct place place;
     struct place_holder holder;
+    const char *events;
     int error = place_find(self->db, &place);
 
     if (error)
         return cli_fail(HTTP_COMMAND, CLI_FAILED, "%s: %s", self->db, strerror(-error));
     self->gate = self->gate_of_db;
     self->events = self->events_of_db;
-    if (place_endpoint_fits(place.gate) && place_endpoint_fits(place.events)) {
+    events = place_endpoint_fits(place.batches) ? place.batches : place.events;
+    if (place_endpoint_fits(place.gate) && place_endpoint_fits(events)) {
         snprintf(self->gate_of_db, sizeof self->gate_of_db, "%s", place.gate);
-        snprintf(self->events_of_db, sizeof self->events_of_db, "%s", place.events);
+        snprintf(self->events_of_db, sizeof self->events_of_db, "%s", events);
         return -1;
     }
     if (place_holder(&place, &holder) != 0 || !*holder.gate || !*holder.events)
@@ -157,7 +159,8 @@ static int find_doors(struct http_options *self)
                         "and --events",
                         self->db, PLACE_SOCKET_MAX);
     snprintf(self->gate_of_db, sizeof self->gate_of_db, "%s", holder.gate);
-    snprintf(self->events_of_db, sizeof self->events_of_db, "%s", holder.events);
+    snprintf(self->events_of_db, sizeof self->events_of_db, "%s",
+             *holder.batches ? holder.batches : holder.events);
     return -1;
 }
 

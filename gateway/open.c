@@ -73,11 +73,14 @@ static int bind_gate(struct server *server, const char *word)
 static int bind_event(struct server *server, const char *word)
 {
     struct door_word door;
+    int bound;
 
     door_word_read(word, server->keys != NULL, &door);
-    if (door.curve)
-        return events_bind_curve(server->events, door.endpoint, keys_secret(server->keys));
-    return events_bind(server->events, door.endpoint, is_for_group(server));
+    bound = door.curve ? events_bind_curve(server->events, door.endpoint, keys_secret(server->keys))
+                       : events_bind(server->events, door.endpoint, is_for_group(server));
+    if (bound >= 0 && (door.batches || word == server->place.batches))
+        events_batch(server->events, (size_t)bound);
+    return bound;
 }
 
 /* We have the lock, so who listens at our own socket is about to end, or runs although its lock
@@ -86,7 +89,8 @@ static int bind_in_turn(struct server *server, const struct serve_options *optio
                         int (*bind)(struct server *, const char *), const char *what,
                         const char *endpoint)
 {
-    bool ours = endpoint == server->place.gate || endpoint == server->place.events;
+    bool ours = endpoint == server->place.gate || endpoint == server->place.events ||
+                endpoint == server->place.batches;
     struct await_turn turn = {0};
     int door, code;
 
@@ -115,6 +119,8 @@ static int bind_events(struct server *server, const struct serve_options *option
                   LOG_STR("say",
                           "this path is too long for a socket, and nobody can listen: give a "
                           "shorter one with --events ipc:///PATH"));
+    if (place_endpoint_fits(server->place.batches) && code < 0)
+        code = bind_in_turn(server, options, bind_event, EVENTS, server->place.batches);
     for (size_t i = 0; i < options->events.count && code < 0; i++)
         code = bind_in_turn(server, options, bind_event, EVENTS, options->events.item[i]);
     return code;
@@ -355,8 +361,12 @@ static void announce(struct server *server, int lock_fd)
     server->since_utc_us = clock_utc_us();
     stamp_format(server->since_utc_us, holder.since);
     snprintf(holder.gate, sizeof holder.gate, "%s", gate);
-    if (events_doors(server->events) > 0)
-        snprintf(holder.events, sizeof holder.events, "%s", events_endpoint(server->events, 0));
+    for (size_t i = events_doors(server->events); i-- > 0;) /* the first of each */
+        if (events_is_batch(server->events, i))
+            snprintf(holder.batches, sizeof holder.batches, "%s",
+                     events_endpoint(server->events, i));
+        else
+            snprintf(holder.events, sizeof holder.events, "%s", events_endpoint(server->events, i));
     if (place_announce(lock_fd, &holder) < 0)
         log_event(LOG_WARN, "lock", LOG_STR("say", "cannot write into the lock file"));
     warn(server);

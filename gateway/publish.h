@@ -25,7 +25,11 @@
  *      PUBLISH_COPIES (one for each subscription, at the most), at least one; the next turn begins
  *      at once then. So queries are handed out before a hundred observers are told of them, and
  *      wait for no more than that; and ZeroMQ's thread is woken once for several events. When
- *      PUBLISH_OUT of them wait, some leave before one more is made. */
+ *      PUBLISH_OUT of them wait, some leave before one more is made.
+ *
+ *  P7. Those that take batches (proto/event_batch.h) get what leaves by P6 in one message, at the
+ *      end of a turn, and none until PUBLISH_BATCH_US later unless it is full: a lone event does
+ *      not wait, and of many those of that while leave together. */
 #ifndef TAILGATE_GATEWAY_PUBLISH_H
 #define TAILGATE_GATEWAY_PUBLISH_H
 
@@ -42,6 +46,7 @@
 #define PUBLISH_OUT_BYTES (1u << 20)
 #define PUBLISH_OUT_ROOM (2 * PUBLISH_OUT) /* they are moved to its start once in so many */
 #define PUBLISH_COPIES 300                 /* P6: some 0.1 ms of the loop's time */
+#define PUBLISH_BATCH_US 5000              /* P7 */
 #define PUBLISH_KEPT_ROOM (4u << 20)       /* storage kept from one event, or queue, to the next */
 #define PUBLISH_WORDS 32                   /* names of events that are neither rows nor partials */
 
@@ -63,6 +68,7 @@ struct publish {
         uint64_t count;
     } told[PUBLISH_WORDS];
     uint64_t begun;       /* subscriptions, at the last look */
+    int64_t batch_us;     /* P7: when the last one left, but for full ones */
     struct table streams; /* by message id */
     size_t held;          /* bytes that they hold back */
     int64_t since_us;     /* P1: an attempt that began earlier and has no stream is not followed */
@@ -134,5 +140,8 @@ int64_t publish_due(const struct publish *self);
 struct span publish_name(struct publish *self, struct span name, struct buffer *storage);
 void publish_send(struct publish *self, enum topic_kind kind, struct span about, uint64_t seq);
 void publish_some(struct publish *self);
+/* P7: when the batch is due, INT64_MAX: none waits; and it leaves if it is due. */
+int64_t publish_batch_due(const struct publish *self);
+void publish_batch(struct publish *self, int64_t now_us);
 
 #endif

@@ -126,10 +126,15 @@ void publish_run(struct publish *self, int64_t now_us, int64_t utc_us)
     if (feed_is_due(&self->feed, now_us, events_wanted(self->events, TOPIC_GATEWAY)))
         send_mark(self, now_us, utc_us);
     publish_some(self);
+    publish_batch(self, now_us);
     set_welcome(self, utc_us);
 }
 
 int64_t publish_due(const struct publish *self)
 {
-    return self->out.count > 0 ? INT64_MIN : self->feed.mark_us;
+    int64_t batch_us = publish_batch_due(self);
+
+    if (self->out.count > 0)
+        return INT64_MIN;
+    return batch_us < self->feed.mark_us ? batch_us : self->feed.mark_us;
 }

@@ -31,21 +31,44 @@ static void send_first(struct publish *self)
         forget(out);
 }
 
+static void flush_batch(struct publish *self)
+{
+    if (events_flush(self->events) < 0)
+        self->stats->count[STAT_EVENTS_LOST]++;
+}
+
 void publish_flush(struct publish *self)
 {
     while (self->out.count > 0)
         send_first(self);
+    flush_batch(self);
 }
 
+/* Room for one batch is left, which may be due at the end of the turn. */
 void publish_some(struct publish *self)
 {
-    size_t copies = events_subscriptions(self->events);
-    size_t some = copies > 0 ? PUBLISH_COPIES / copies : PUBLISH_OUT;
+    size_t next = events_next_copies(self->events);
+    uint64_t begun = events_copies(self->events);
+    bool first = true;
 
-    if (some == 0)
-        some = 1;
-    for (; some > 0 && self->out.count > 0; some--)
+    while (self->out.count > 0 &&
+           (first || events_copies(self->events) - begun + next <= PUBLISH_COPIES)) {
         send_first(self);
+        first = false;
+    }
+}
+
+int64_t publish_batch_due(const struct publish *self)
+{
+    return events_waiting(self->events) > 0 ? self->batch_us + PUBLISH_BATCH_US : INT64_MAX;
+}
+
+void publish_batch(struct publish *self, int64_t now_us)
+{
+    if (now_us < publish_batch_due(self))
+        return;
+    flush_batch(self);
+    self->batch_us = now_us;
 }
 
 /* Makes room behind the queue for one more event. */

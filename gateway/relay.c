@@ -72,6 +72,9 @@ static int bind_one(struct relay *self, const char *word, bool events)
     if (strlen(word) >= sizeof door.endpoint)
         return cli_fail(self->setup->command, CLI_USAGE, "an endpoint has at most %d bytes",
                         BIND_ENDPOINT_SIZE - 1);
+    if (door.batches)
+        return cli_fail(self->setup->command, CLI_USAGE, "%s: a relay passes events on one by one",
+                        word);
     if ((code = check_door(self, &door)) >= 0)
         return code;
     if (events)

@@ -20,7 +20,9 @@ int settings_parse(int argc, char **argv, struct serve_options *options)
         {"gate", 'g', CLI_LIST, &options->gates, "ENDPOINT",
          "one more gate for workers: ipc://PATH or tcp://127.0.0.1:PORT", 0, 0},
         {"events", 'e', CLI_LIST, &options->events, "ENDPOINT",
-         "one more endpoint where observers can listen, as --gate", 0, 0},
+         "one more endpoint where observers can listen, as --gate; ENDPOINT,batches for those that "
+         "take events in batches",
+         0, 0},
         {"rep", 'r', CLI_LIST, &options->reps, "ENDPOINT[,service=NAME]",
          "one more worker to connect to, a REP socket that is bound at ipc://PATH or "
          "tcp://127.0.0.1:PORT",
@@ -183,6 +185,9 @@ static int check_endpoint(const struct door_option *option, const char *word,
     if (kind == ENDPOINT_OFF_HOST && door.curve)
         kind = ENDPOINT_LOOPBACK; /* as safe */
 
+    if (door.batches && strcmp(option->name, "events") != 0)
+        return cli_fail("serve", CLI_USAGE, "--%s %s: batches are of --events only", option->name,
+                        word);
     if (kind == ENDPOINT_BAD)
         return cli_fail("serve", CLI_USAGE, "--%s %s is neither ipc://PATH nor tcp://ADDRESS:PORT",
                         option->name, endpoint);

@@ -62,8 +62,8 @@ static json_t *doors_part(const struct server *self)
     for (size_t i = 0; i < gate_doors(self->gate); i++)
         add_door(doors, "gate", gate_endpoint(self->gate, i), gate_is_curve(self->gate, i));
     for (size_t i = 0; i < events_doors(self->events); i++)
-        add_door(doors, "events", events_endpoint(self->events, i),
-                 events_is_curve(self->events, i));
+        add_door(doors, events_is_batch(self->events, i) ? "batches" : "events",
+                 events_endpoint(self->events, i), events_is_curve(self->events, i));
     return doors;
 }
 
@@ -312,11 +312,13 @@ static json_t *clients_part(const struct server *self)
 static json_t *events_part(const struct server *self)
 {
     json_t *part = json_object();
-    json_t *endpoints = json_array();
+    json_t *endpoints = json_array(), *batches = json_array();
 
     for (size_t i = 0; i < events_doors(self->events); i++)
-        json_array_append_new(endpoints, name(events_endpoint(self->events, i)));
+        json_array_append_new(events_is_batch(self->events, i) ? batches : endpoints,
+                              name(events_endpoint(self->events, i)));
     json_object_set_new(part, "endpoints", endpoints);
+    json_object_set_new(part, "batches", batches);
     json_object_set_new(part, "observers",
                         json_integer((json_int_t)events_observers(self->events)));
     json_object_set_new(part, "subscriptions",

@@ -34,7 +34,16 @@ static int say_file(struct watch_run *self, const char *format, ...)
 static bool is_same(const struct place_holder *one, const struct place_holder *other)
 {
     return one->pid == other->pid && strcmp(one->since, other->since) == 0 &&
-           strcmp(one->events, other->events) == 0 && strcmp(one->gate, other->gate) == 0;
+           strcmp(one->events, other->events) == 0 && strcmp(one->batches, other->batches) == 0 &&
+           strcmp(one->gate, other->gate) == 0;
+}
+
+/* Who takes everything takes it in batches. */
+static const char *events_of(const struct watch_run *self, const struct place_holder *holder)
+{
+    bool all = self->wish.kinds == 0 && !self->wish.conversation;
+
+    return all && *holder->batches ? holder->batches : holder->events;
 }
 
 static int enter_live(struct watch_run *self, const struct place_holder *holder, int64_t now_us)
@@ -44,7 +53,7 @@ static int enter_live(struct watch_run *self, const struct place_holder *holder,
     watch_file_destroy(&self->file);
     self->holder = *holder;
     self->look_us = now_us + WATCH_LOOK_US;
-    int code = watch_live_open(self, holder->events, holder->gate, now_us);
+    int code = watch_live_open(self, events_of(self, holder), holder->gate, now_us);
     if (code < 0 && self->why_file[0])
         code = watch_show_notice(&self->show, "watch/live", -1, false,
                                  "a gateway runs (pid %ld): going on with its events", holder->pid);
@@ -106,6 +115,7 @@ static bool has_moved(struct watch_run *self, int64_t now_us)
     self->look_us = now_us + WATCH_LOOK_US;
     return place_holder(&self->place, &holder) == 0 && *holder.gate &&
            (strcmp(holder.events, self->holder.events) != 0 ||
+            strcmp(holder.batches, self->holder.batches) != 0 ||
             strcmp(holder.gate, self->holder.gate) != 0);
 }
 

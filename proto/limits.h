@@ -14,6 +14,8 @@
 #define LIMIT_ADAPTER 32 /* bytes of the word for how a worker reaches its program */
 #define LIMIT_CONVERSATION_ID 200  /* a conversation id: a topic holds it (<= 245 with its kind) */
 #define LIMIT_TOPIC 245            /* a topic of an event */
+#define LIMIT_BATCH_EVENTS 1000    /* events in one batch of them */
+#define LIMIT_BATCH_SIZE 32768     /* all of these, but for one that has more by itself */
 #define LIMIT_EVENT_TEXT 16384     /* of an answer's text in one event; more makes more events */
 #define LIMIT_EVENT_ROW (1u << 20) /* a row's text, or metadata, that is told in an event */
 #define LIMIT_REPLAYS 1000         /* replays that are asked for at once */

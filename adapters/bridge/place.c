@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define LINKS_MAX 40 /* symbolic links to a file that is not there yet; the kernel's own limit */
-#define LOCK_TEXT_MAX (2 * PATH_MAX + 200)
+#define LOCK_TEXT_MAX (3 * PATH_MAX + 200)
 
 /* Joins FOLDER and BASE. */
 static int join(const char *folder, const char *base, char ret_path[PATH_MAX])
@@ -126,7 +126,7 @@ int place_find(const char *name, struct place *ret_place)
     if (error)
         return error;
     size_t size = strlen(place.db);
-    if (size + strlen("-gate/events") >= sizeof place.lock)
+    if (size + strlen("-gate/batches") >= sizeof place.lock)
         return -ENAMETOOLONG;
     memcpy(place.folder, place.db, size);
     strcpy(place.folder + size, "-gate");
@@ -138,6 +138,9 @@ int place_find(const char *name, struct place *ret_place)
     strcpy(place.events, "ipc://");
     memcpy(place.events + 6, place.db, size);
     strcpy(place.events + 6 + size, "-gate/events");
+    strcpy(place.batches, "ipc://");
+    memcpy(place.batches + 6, place.db, size);
+    strcpy(place.batches + 6 + size, "-gate/batches");
     *ret_place = place;
     return 0;
 }
@@ -237,11 +240,14 @@ static void read_line(const char *line, struct place_holder *holder)
         snprintf(holder->gate, sizeof holder->gate, "%s", line + 5);
     } else if (strncmp(line, "events ", 7) == 0) {
         snprintf(holder->events, sizeof holder->events, "%s", line + 7);
+    } else if (strncmp(line, "batches ", 8) == 0) {
+        snprintf(holder->batches, sizeof holder->batches, "%s", line + 8);
     }
 }
 
-/* Lines `pid N`, `since STAMP`, `gate ENDPOINT`, `events ENDPOINT`. A line break in a path would
- * end its line early; the endpoint then names nothing and a client says that it cannot connect. */
+/* Lines `pid N`, `since STAMP`, `gate ENDPOINT`, `events ENDPOINT`, `batches ENDPOINT`. A line
+ * break in a path would end its line early; the endpoint then names nothing and a client says that
+ * it cannot connect. */
 static void read_holder(int descriptor, struct place_holder *ret_holder)
 {
     struct place_holder holder = {0};
@@ -257,8 +263,8 @@ static void read_holder(int descriptor, struct place_holder *ret_holder)
 int place_announce(int descriptor, const struct place_holder *holder)
 {
     char text[LOCK_TEXT_MAX];
-    int size = snprintf(text, sizeof text, "pid %ld\nsince %s\ngate %s\nevents %s\n", holder->pid,
-                        holder->since, holder->gate, holder->events);
+    int size = snprintf(text, sizeof text, "pid %ld\nsince %s\ngate %s\nevents %s\nbatches %s\n",
+                        holder->pid, holder->since, holder->gate, holder->events, holder->batches);
     if (size < 0 || (size_t)size >= sizeof text)
         return -ENAMETOOLONG;
     ssize_t written = pwrite(descriptor, text, (size_t)size, 0);

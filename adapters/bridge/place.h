@@ -18,8 +18,9 @@ struct place {
     char folder[PATH_MAX];   /* <db>-gate */
     char lock[PATH_MAX];     /* <db>-gate/lock */
     char gate[PATH_MAX + 8]; /* ipc://<db>-gate/gate: the default gate endpoint */
-    char events[PATH_MAX + 8]; /* ipc://<db>-gate/events: where observers listen */
-    enum medium medium;        /* never MEDIUM_NETWORK */
+    char events[PATH_MAX + 8];  /* ipc://<db>-gate/events: where observers listen */
+    char batches[PATH_MAX + 8]; /* ipc://<db>-gate/batches: the same in batches */
+    enum medium medium;         /* never MEDIUM_NETWORK */
 };
 
 /* What stat says of a file's identity, to notice that it was replaced. */
@@ -49,6 +50,7 @@ struct place_holder {
     char since[40];            /* a stamp, UTC */
     char gate[PATH_MAX + 8];   /* its first gate endpoint; "" when it has not said yet */
     char events[PATH_MAX + 8]; /* its first events endpoint; "" when it has not said, or has none */
+    char batches[PATH_MAX + 8]; /* its first of batches; the same */
 };
 
 /* Makes the folder when it is missing (0700, or 0750 when the database's group may read it) and

@@ -7,6 +7,7 @@
 #include "adapters/c/observer_inside.h"
 #include "adapters/c/patience.h"
 #include "proto/buffer.h"
+#include "proto/event_batch.h"
 #include "proto/limits.h"
 #include "proto/stamp.h"
 #include "proto/utf8.h"
@@ -68,8 +69,8 @@ static void subscribe(struct tailgate_observer *self, const char *topic, size_t 
     self->topic[self->topics++] = memory_text(span_of(topic, size));
 }
 
-/* Marks are taken in any case. What is about a conversation has it in its topic; an empty topic is
- * everything. */
+/* Marks are taken in any case, and batches, which some endpoints send. What is about a conversation
+ * has it in its topic; an empty topic is everything. */
 static void make_topics(struct tailgate_observer *self, unsigned kinds)
 {
     char topic[TOPIC_SIZE];
@@ -83,6 +84,7 @@ static void make_topics(struct tailgate_observer *self, unsigned kinds)
             subscribe(self, topic, topic_make((enum topic_kind)kind, conversation, topic));
     }
     subscribe(self, topic, topic_make(TOPIC_GATEWAY, span_str(""), topic));
+    subscribe(self, EVENT_BATCH_TOPIC, strlen(EVENT_BATCH_TOPIC));
 }
 
 static char *copy_of(const char *text)

@@ -25,7 +25,7 @@
 #include "adapters/c/loop.h"
 #include "adapters/zmq/frameset.h"
 
-#define OBSERVER_TOPICS (TOPIC_KINDS + 1)
+#define OBSERVER_TOPICS (TOPIC_KINDS + 2)
 
 struct tailgate_observer {
     struct tailgate_loop *loop;
@@ -43,6 +43,7 @@ struct tailgate_observer {
 
     struct dial dial;
     struct frameset received;
+    struct span batch; /* of what was received last: its events that were not taken yet */
     struct follow follow;
     bool busy;          /* the thread has something to do, or callers have made room */
     int64_t welcome_us; /* connected: when the welcome counts as missing; INT64_MAX: it came */

@@ -11,15 +11,18 @@
 #include "adapters/zmq/frameset.h"
 #include "adapters/zmq/observers.h"
 #include "proto/buffer.h"
+#include "proto/event_batch.h"
 
 #define MESSAGE_MAX 4096    /* bytes of what an observer may send; more cuts it off */
 #define FRAMES_AT_ONCE 1000 /* read in one turn */
-#define TURNS_BEHIND 10     /* in a row, until somebody is cut: what waits in libzmq has no bound */
+#define BATCH_KEPT_ROOM (4 * LIMIT_BATCH_SIZE)
+#define TURNS_BEHIND 10 /* in a row, until somebody is cut: what waits in libzmq has no bound */
 
 struct door {
     void *socket;                /* the XPUB */
     struct observers *observers; /* its connections */
     bool curve;                  /* its peers are known by their keys */
+    bool batches;                /* for those that take batches */
     bool still;                  /* nothing was said since */
     int behind;                  /* turns in a row in which not all was read */
     char endpoint[BIND_ENDPOINT_SIZE];
@@ -31,6 +34,12 @@ struct events {
     size_t doors;
     struct doorkeeper *keeper; /* from the first endpoint on */
     struct buffer welcome;     /* one frame; empty: none */
+    struct batch {
+        struct buffer events; /* proto/event_batch.h */
+        size_t count;
+        bool welcome; /* the doors of batches have an older one still */
+    } batch;          /* the one that is being made */
+    uint64_t copies;  /* of messages, so far */
 };
 
 struct events *events_new(void *context)
@@ -52,6 +61,7 @@ void events_destroy(struct events **self, int linger_ms)
         zmq_close((*self)->door[i].socket);
     }
     buffer_done(&(*self)->welcome);
+    buffer_done(&(*self)->batch.events);
     free(*self);
     *self = NULL;
 }
@@ -64,20 +74,33 @@ static int set_welcome(const struct events *self, const struct door *door)
     return failed ? -errno : 0;
 }
 
-int events_welcome(struct events *self, struct span frame)
+static int welcome_doors(const struct events *self, bool batches)
 {
     int result = 0;
+
+    for (size_t i = 0; i < self->doors; i++) {
+        const struct door *door = &self->door[i];
+        int error = door->batches == batches ? set_welcome(self, door) : 0;
+        if (error)
+            result = error;
+    }
+    return result;
+}
+
+/* It says what has left: at the doors of batches that waits for the batch. */
+int events_welcome(struct events *self, struct span frame)
+{
+    int result, error = 0;
 
     if (span_equal(frame, buffer_span(&self->welcome)))
         return 0;
     buffer_reset(&self->welcome);
     buffer_add(&self->welcome, frame);
-    for (size_t i = 0; i < self->doors; i++) {
-        int error = set_welcome(self, &self->door[i]);
-        if (error)
-            result = error;
-    }
-    return result;
+    result = welcome_doors(self, false);
+    self->batch.welcome = self->batch.count > 0;
+    if (!self->batch.welcome)
+        error = welcome_doors(self, true);
+    return error ? error : result;
 }
 
 /* SECRET_KEY: NULL for an endpoint without CURVE. */
@@ -117,6 +140,17 @@ int events_bind(struct events *self, const char *endpoint, bool group)
 int events_bind_curve(struct events *self, const char *endpoint, const char *secret_key)
 {
     return bind_door(self, endpoint, false, secret_key);
+}
+
+void events_batch(struct events *self, size_t door)
+{
+    self->door[door].batches = true;
+    observers_batch(self->door[door].observers);
+}
+
+bool events_is_batch(const struct events *self, size_t door)
+{
+    return self->door[door].batches;
 }
 
 bool events_is_curve(const struct events *self, size_t door)
@@ -238,16 +272,82 @@ uint64_t events_cut(const struct events *self)
     return count;
 }
 
-int events_pass(struct events *self, const struct span *frame, size_t count)
+/* Connections, at most, that a message goes to at the doors of batches, or at the others. */
+static size_t copies_at(const struct events *self, bool batches)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < self->doors; i++) {
+        const struct observers *observers = self->door[i].observers;
+        if (self->door[i].batches == batches)
+            count += batches ? observers_wanting(observers, TOPIC_GATEWAY)
+                             : observers_subscriptions(observers);
+    }
+    return count;
+}
+
+size_t events_next_copies(const struct events *self)
+{
+    return copies_at(self, false) + copies_at(self, true);
+}
+
+uint64_t events_copies(const struct events *self)
+{
+    return self->copies;
+}
+
+static int send_at(struct events *self, bool batches, const struct span *frame, size_t count)
 {
     int result = 0;
 
     for (size_t i = 0; i < self->doors; i++) {
-        bool heard = observers_subscriptions(self->door[i].observers) > 0;
-        int error = heard ? frameset_send(self->door[i].socket, frame, count) : 0;
+        const struct door *door = &self->door[i];
+        bool heard = door->batches == batches && observers_subscriptions(door->observers) > 0;
+        int error = heard ? frameset_send(door->socket, frame, count) : 0;
         if (error)
             result = error;
     }
+    self->copies += copies_at(self, batches);
+    return result;
+}
+
+int events_pass(struct events *self, const struct span *frame, size_t count)
+{
+    return send_at(self, false, frame, count);
+}
+
+int events_flush(struct events *self)
+{
+    struct batch *batch = &self->batch;
+    const struct span frame[] = {span_str(EVENT_BATCH_TOPIC), buffer_span(&batch->events)};
+    int result = batch->count > 0 ? send_at(self, true, frame, 2) : 0;
+    int error = 0;
+
+    if (batch->events.room > BATCH_KEPT_ROOM)
+        buffer_done(&batch->events);
+    buffer_reset(&batch->events);
+    batch->count = 0;
+    if (batch->welcome)
+        error = welcome_doors(self, true);
+    batch->welcome = false;
+    return result ? result : error;
+}
+
+size_t events_waiting(const struct events *self)
+{
+    return self->batch.count;
+}
+
+/* The batch that would have too much with it leaves before. */
+static int add_to_batch(struct events *self, const struct span frame[EVENT_BATCH_FRAMES])
+{
+    struct batch *batch = &self->batch;
+    bool full = batch->count == LIMIT_BATCH_EVENTS ||
+                batch->events.size + event_batch_size(frame) > LIMIT_BATCH_SIZE;
+    int result = full ? events_flush(self) : 0;
+
+    event_batch_add(frame, &batch->events);
+    batch->count++;
     return result;
 }
 
@@ -256,6 +356,8 @@ int events_publish(struct events *self, struct span topic, uint64_t seq, struct 
     char number[21];
     int size = snprintf(number, sizeof number, "%llu", (unsigned long long)seq);
     const struct span frame[] = {topic, span_of(number, (size_t)size), json};
+    int result = events_pass(self, frame, EVENT_BATCH_FRAMES);
+    int error = copies_at(self, true) > 0 ? add_to_batch(self, frame) : 0;
 
-    return events_pass(self, frame, 3);
+    return error ? error : result;
 }

@@ -8,6 +8,7 @@
 #include "adapters/zmq/monitor.h"
 #include "adapters/zmq/subscriptions.h"
 #include "proto/buffer.h"
+#include "proto/event_batch.h"
 
 #define SUBSCRIPTION_MAX 255 /* bytes of one that can match: more than any topic has */
 #define BYTES_MAX (LIMIT_SUBSCRIPTIONS * 256ul) /* of all of one connection */
@@ -38,6 +39,7 @@ struct observers {
     size_t open;                 /* connections */
     size_t subscriptions;        /* in all books, that can match something */
     size_t wanting[TOPIC_KINDS]; /* of these: that can match this kind */
+    bool batches;                /* what it sends has EVENT_BATCH_TOPIC */
     uint64_t begun;              /* subscriptions so far */
     uint64_t turn;               /* of reading the socket */
     uint64_t cut;
@@ -69,6 +71,11 @@ void observers_destroy(struct observers **self)
     free((*self)->link);
     free(*self);
     *self = NULL;
+}
+
+void observers_batch(struct observers *self)
+{
+    self->batches = true;
 }
 
 void *observers_monitor(const struct observers *self)
@@ -103,26 +110,27 @@ uint64_t observers_cut(const struct observers *self)
 
 /* What is subscribed to. */
 
-/* True when some topic of KIND begins with TEXT. */
-static bool can_match(struct span text, enum topic_kind kind)
+/* True when some topic of KIND begins with TEXT. A batch has every kind. */
+static bool can_match(const struct observers *self, struct span text, enum topic_kind kind)
 {
-    struct span name = span_str(topic_name(kind));
+    struct span name = span_str(self->batches ? EVENT_BATCH_TOPIC : topic_name(kind));
 
     if (text.size <= name.size)
         return span_equal(text, span_of(name.data, text.size));
-    return text.data[name.size] == '/' && span_equal(name, span_of(text.data, name.size));
+    return !self->batches && text.data[name.size] == '/' &&
+           span_equal(name, span_of(text.data, name.size));
 }
 
 static void count(struct observers *self, struct span text, bool begins)
 {
     size_t step = begins ? 1 : (size_t)-1;
 
-    if (text.size > SUBSCRIPTION_MAX)
+    if (text.size > SUBSCRIPTION_MAX || (!self->batches && span_is(text, EVENT_BATCH_TOPIC)))
         return;
     self->subscriptions += step;
     self->begun += begins;
     for (enum topic_kind kind = 0; kind < TOPIC_KINDS; kind++)
-        if (can_match(text, kind))
+        if (can_match(self, text, kind))
             self->wanting[kind] += step;
 }
 

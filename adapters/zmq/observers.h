@@ -34,6 +34,8 @@ struct observers;
 struct observers *observers_new(void *context, void *socket, bool curve);
 /* Before SOCKET is closed. NULL-safe. */
 void observers_destroy(struct observers **self);
+/* SOCKET sends batches (proto/event_batch.h) and nothing else. Before anything was heard. */
+void observers_batch(struct observers *self);
 /* The monitor's socket, to poll (owned by the observers). */
 void *observers_monitor(const struct observers *self);
 /* Takes what the monitor has said. Never blocks. */
@@ -48,8 +50,9 @@ void observers_cut_loudest(struct observers *self, const char *endpoint);
  * which nothing was heard: whose they are is not known, and who may connects again. */
 void observers_cut_keys(struct observers *self, const char *endpoint, curve_allowed_fn *allowed,
                         void *context);
-/* Connections that are open, their subscriptions (without those longer than any topic), how many of
- * these can match a topic of KIND, and connections that were cut so far. */
+/* Connections that are open, their subscriptions (without those longer than any topic, and to
+ * batches where there are none), how many of these can match a topic of KIND, and connections that
+ * were cut so far. */
 size_t observers_count(const struct observers *self);
 size_t observers_subscriptions(const struct observers *self);
 /* Subscriptions that have begun so far. */

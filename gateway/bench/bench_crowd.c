@@ -11,6 +11,7 @@
 #include "adapters/host/clock.h"
 #include "gateway/bench/bench_worker.h"
 #include "proto/buffer.h"
+#include "proto/event_batch.h"
 
 #define FRAMES 8
 #define EVENTS 64
@@ -71,9 +72,10 @@ static int join_observer(void *socket, size_t index, const struct bench_crowd *c
         if (crowd->kind == BENCH_CROWD_OF_ONE)
             zmq_setsockopt(socket, ZMQ_SUBSCRIBE, topic, strlen(topic));
     }
-    if (crowd->kind == BENCH_CROWD_OF_ALL)
+    if (crowd->kind != BENCH_CROWD_OF_ONE)
         zmq_setsockopt(socket, ZMQ_SUBSCRIBE, "", 0);
-    return zmq_connect(socket, crowd->site->events);
+    return zmq_connect(socket, crowd->kind == BENCH_CROWD_BATCHED ? crowd->site->batches
+                                                                  : crowd->site->events);
 }
 
 static int join(struct hall *hall, size_t index)
@@ -112,23 +114,33 @@ static void answer(struct hall *hall, void *socket, zmq_msg_t *frame, size_t cou
     zmq_send(socket, hall->answer, hall->answer_size, 0);
 }
 
-static bool is_of(zmq_msg_t *topic, const char *kind)
+static struct span span_of_message(zmq_msg_t *frame)
 {
-    size_t size = strlen(kind);
-    return zmq_msg_size(topic) > size && memcmp(zmq_msg_data(topic), kind, size) == 0;
+    return span_of(zmq_msg_data(frame), zmq_msg_size(frame));
 }
 
-static void count_row(struct hall *hall, zmq_msg_t *topic, size_t count)
+static void count_row(struct hall *hall, struct span topic)
 {
     _Atomic uint64_t *extra = hall->crowd->board->extra;
-    bool response = is_of(topic, "response/");
+    bool response = span_starts(topic, "response/");
 
-    if (count != 3)
-        return;
-    if (response || is_of(topic, "query/"))
+    if (response || span_starts(topic, "query/"))
         atomic_fetch_add_explicit(&extra[BENCH_EXTRA_ROWS], 1, memory_order_relaxed);
     if (response)
         atomic_fetch_add_explicit(&extra[BENCH_EXTRA_RESPONSES], 1, memory_order_relaxed);
+}
+
+/* An event, or a batch of them; or neither. */
+static void count_rows(struct hall *hall, zmq_msg_t *frame, size_t count)
+{
+    struct span event[EVENT_BATCH_FRAMES], rest = span_of(NULL, 0);
+
+    if (count == EVENT_BATCH_FRAMES)
+        count_row(hall, span_of_message(&frame[0]));
+    else if (count == 2)
+        rest = span_of_message(&frame[1]);
+    while (event_batch_take(&rest, event) == 0)
+        count_row(hall, event[0]);
 }
 
 /* The frames of a message, at most FRAMES of them; 0: none is there. */
@@ -161,7 +173,7 @@ static void drain(struct hall *hall, struct member *member)
         if (hall->crowd->kind == BENCH_CROWD_WORKERS)
             answer(hall, member->socket, frame, count);
         else
-            count_row(hall, &frame[0], count);
+            count_rows(hall, frame, count);
         for (size_t i = 0; i < count; i++)
             zmq_msg_close(&frame[i]);
     }

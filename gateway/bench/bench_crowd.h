@@ -10,7 +10,8 @@
 enum bench_kind {
     BENCH_CROWD_WORKERS, /* Majordomo 0.2, for all services */
     BENCH_CROWD_OF_ONE,  /* observers: number N of the rows of conversation N */
-    BENCH_CROWD_OF_ALL   /* observers of everything */
+    BENCH_CROWD_OF_ALL,  /* observers of everything, event by event */
+    BENCH_CROWD_BATCHED  /* the same in batches */
 };
 
 struct bench_crowd {

@@ -90,12 +90,13 @@ int bench_site_make(struct bench *bench, uint64_t conversations, uint64_t servic
     error = place_find(self->db, &place);
     if (error)
         return bench_fail("%s: %s", self->db, strerror(-error));
-    if (!place_endpoint_fits(place.events))
+    if (!place_endpoint_fits(place.batches))
         return bench_fail("%s is too long a name: sockets below it may have %d bytes; choose "
                           "another one with --folder",
                           bench->options->folder, PLACE_SOCKET_MAX);
     snprintf(self->gate, sizeof self->gate, "%s", place.gate);
     snprintf(self->events, sizeof self->events, "%s", place.events);
+    snprintf(self->batches, sizeof self->batches, "%s", place.batches);
     return make_file(self, &place);
 }
 

@@ -15,7 +15,8 @@
 struct bench_site {
     struct bench *bench;
     char folder[PATH_MAX], db[PATH_MAX + 8];
-    char gate[PATH_MAX + 32], events[PATH_MAX + 32]; /* where the gateway will listen */
+    char gate[PATH_MAX + 32], events[PATH_MAX + 32],
+        batches[PATH_MAX + 32]; /* where the gateway will listen */
     uint64_t conversations;
     uint64_t services; /* conversation C is served as service C modulo this: "default" is number 0,
                         * "s1" is number 1, … */

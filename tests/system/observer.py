@@ -1,6 +1,7 @@
 """Observers that are made of proto/WIRE.md's words alone, so that no code of ours is on both sides."""
 
 import json
+import struct
 import time
 
 import zmq
@@ -15,6 +16,29 @@ def events_of(where):
     return where if isinstance(where, str) else where.gate.replace("-gate/gate", "-gate/events")
 
 
+def batches_of(where):
+    return events_of(where).replace("-gate/events", "-gate/batches")
+
+
+def unpacked(events):
+    """The events of a batch, each as its three frames."""
+    found = []
+    while events:
+        count, *sizes = struct.unpack_from("<4I", events)
+        assert count == 3 and 16 + sum(sizes) <= len(events), events[:16]
+        frames, events = [], events[16:]
+        for size in sizes:
+            frames.append(events[:size])
+            events = events[size:]
+        found.append(frames)
+    return found
+
+
+def packed(*frames):
+    """The frames of an event as they stand in a batch."""
+    return struct.pack(f"<{1 + len(frames)}I", len(frames), *map(len, frames)) + b"".join(frames)
+
+
 class Feed:
     """A SUB socket: events as (topic, JSON), each checked for its form; a welcome has its topic, too."""
 
@@ -25,12 +49,17 @@ class Feed:
         for topic in topics:
             self.socket.subscribe(topic)
         self.socket.connect(events_of(where))
+        self.batch = []     # events of the last one that were not given yet
 
     def next(self, timeout=WAIT):
         """The next event, or None."""
-        if not self.socket.poll(timeout * 1000):
+        if not self.batch and not self.socket.poll(timeout * 1000):
             return None
-        frames = self.socket.recv_multipart()
+        frames = self.batch.pop(0) if self.batch else self.socket.recv_multipart()
+        if len(frames) == 2:
+            assert frames[0] == b"batch/" and len(frames[1]) > 16, frames
+            self.batch = unpacked(frames[1])
+            frames = self.batch.pop(0)
         if len(frames) == 1:
             topic, _, body = frames[0].partition(b" ")
             assert topic == b"gateway/welcome", frames

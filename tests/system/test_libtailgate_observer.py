@@ -2,6 +2,7 @@
 the way. What no gateway would say is said by an XPUB and a ROUTER socket of the test."""
 
 import json
+import struct
 import subprocess
 import time
 
@@ -10,6 +11,7 @@ import zmq
 
 from harness import LONG, WAIT, Lines, Program, wait_for
 from library import library  # noqa: F401  (a fixture)
+from observer import packed
 from test_libtailgate import EXAMPLES
 
 INVALID = -2
@@ -376,8 +378,8 @@ def broker(site):
 
 def test_page_is_asked_for_again_when_its_connection_ends(broker, observe):
     observer = observe(broker.events, "kind=query", gate=broker.gate, up=False)
-    broker.subscribed(b"gateway/")
-    broker.subscribed(b"query/")
+    for topic in (b"batch/", b"gateway/", b"query/"):
+        broker.subscribed(topic)
     broker.welcome(1, id=5, last={"query": 5})
     observer.wait("up")
     broker.row(2, 9, 8)
@@ -423,6 +425,58 @@ def test_what_is_no_event_changes_nothing(broker, observe):
     broker.row(1, 6, 5)
     observer.wait_rows([6])
     assert {item["what"] for item in observer.told} == {"up", "event"}
+
+
+def row_of(seq, row, prev):
+    event = {"event": "query", "seq": seq, "id": row, "prev": prev, "conversation_id": "c", "service": None}
+    return packed(b"query/c", b"%d" % seq, json.dumps(event).encode())
+
+
+def test_batch_is_its_events_up_to_what_is_none(broker, observe):
+    observer = observe(broker.events, gate=broker.gate, up=False)
+    broker.subscribed(b"")
+    broker.welcome(0, id=5, last={"query": 5})
+    for batch in (b"", b"x", packed(b"query/c", b"1"), struct.pack("<I", 0xFFFFFFFF), packed(b"", b"", b""),
+                  struct.pack("<4I", 3, 0xFFFFFFFF, 1, 1), packed(b"a/", b"1", b"{", b"}")):
+        broker.socket.send_multipart([b"batch/", batch])
+    broker.socket.send_multipart([b"batch/", row_of(1, 6, 5) + row_of(2, 7, 6) + row_of(3, 8, 7)[:-1]])
+    broker.socket.send_multipart([b"batch/", row_of(3, 8, 7), b""])
+    broker.socket.send_multipart([b"batch/c", row_of(3, 8, 7)])
+    observer.wait_rows([6, 7])
+    broker.socket.send_multipart([b"batch/", row_of(3, 8, 7)])
+    broker.row(4, 9, 8)
+    observer.wait_rows([6, 7, 8, 9])
+    assert {item["what"] for item in observer.told} == {"up", "event"}
+
+
+def test_gap_within_a_batch_is_repaired_before_the_rest_of_it(broker, observe):
+    observer = observe(broker.events, "kind=query", gate=broker.gate, up=False)
+    for topic in (b"batch/", b"gateway/", b"query/"):
+        broker.subscribed(topic)
+    broker.welcome(0, id=5, last={"query": 5})
+    observer.wait("up")
+    broker.socket.send_multipart([b"batch/", row_of(1, 6, 5) + row_of(3, 8, 7) + row_of(4, 9, 8)])
+    broker.row(5, 10, 9)
+    peer, asked = broker.request()
+    assert asked == {"after": 6, "upto": 7, "kinds": ["query"], "limit": 1000}
+    broker.part(peer, 7)
+    broker.replayed(peer, 6, 7, 1)
+    observer.wait_rows([6, 7, 8, 9, 10])
+
+
+def test_rows_come_once_in_batches_across_a_restart(site, observe):
+    bridge = site.bridge()
+    gateway = site.serve(bridge)
+    observer = observe(events_of(bridge).replace("-gate/events", "-gate/batches"), gate=bridge.gate)
+    filtered = observe(events_of(bridge).replace("-gate/events", "-gate/batches"), "kind=message", gate=bridge.gate)
+    ids = bridge.ask_many(f"{n}?" for n in range(300)) + [bridge.send("note")]
+    observer.wait_rows(ids)
+    gateway.stop()
+    ids += bridge.ask_many(f"{n}!" for n in range(300)) + [bridge.send("another")]
+    site.serve(bridge)
+    ids += bridge.ask_many(f"{n}." for n in range(300)) + [bridge.send("the last")]
+    observer.wait_rows(ids)
+    filtered.wait_rows([ids[300], ids[601], ids[902]])
 
 
 def test_nobody_there_is_told(observe, site):

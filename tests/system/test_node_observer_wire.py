@@ -7,6 +7,7 @@ import zmq
 
 from harness import WAIT, wait_for
 from node import workshop  # noqa: F401  (workshop is a fixture)
+from observer import packed
 from test_node_asking import Broker
 from test_node_observer import ROWS, Watch
 
@@ -134,6 +135,20 @@ def test_gap_is_replayed_before_what_came_after_it(wire):
     assert json.loads(watch.said("repaired ")) == {"after": 11, "upto": 14, "rows": 1}
     end = watch.stop()
     assert (end["positions"], end["repaired"]) == ({"query": 16, "message": 15}, 1)
+
+
+def test_batch_is_its_events_up_to_what_is_none(wire):
+    door = wire.door(number=10)
+    watch = wire.watch().here()
+    door.subscribed(b"")
+    events = [packed(b"query/c", b"%d" % number, json.dumps({"seq": number, "prev": number + 9,
+                                                             **row(number + 10, "query")}).encode())
+              for number in (1, 2, 3)]
+    for batch in (b"", b"x", packed(b"query/c", b"1"), b"\xff" * 40, packed(b"", b"", b""), events[0] + events[1][:-1],
+                  events[1] + packed(b"a/", b"1", b"{", b"}") + events[2], events[2]):
+        door.socket.send_multipart([b"batch/", batch])
+    watch.until(13)
+    assert [event[:3] for event in watch.events] == [["query", 11, False], ["query", 12, False], ["query", 13, False]]
 
 
 def test_mark_shows_that_the_last_row_was_lost(wire):

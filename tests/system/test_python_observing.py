@@ -11,6 +11,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from harness import WAIT, wait_for
+from observer import packed
 from python_broker import Background, Broker
 from python_door import KINDS, Door, row
 from python_world import LIBRARY
@@ -319,6 +320,17 @@ def test_gateway_that_is_not_there_yet_is_waited_for_and_named_once(site, caplog
         assert ids(observer, 1) == [1]
     door.close()
     assert len([text for text in caplog.messages if "no gateway at" in text]) == 1
+
+
+def test_batch_is_its_events_up_to_what_is_none(door, observe):
+    observer = observe()
+    events = [packed(b"query/c", b"%d" % number, json.dumps({"seq": number, "prev": number - 1,
+                                                             **row("query", number)}).encode())
+              for number in (1, 2, 3)]
+    for batch in (b"", b"x", packed(b"query/c", b"1"), b"\xff" * 40, packed(b"", b"", b""), events[0] + events[1][:-1],
+                  events[1] + packed(b"a/", b"1", b"{", b"}") + events[2], events[2]):
+        door.socket.send_multipart([b"batch/", batch])
+    assert ids(observer, 3) == [1, 2, 3]
 
 
 def test_notice_that_raises_does_no_harm(door, observe):

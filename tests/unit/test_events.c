@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 
 #include "events_world.h"
+#include "proto/event_batch.h"
+#include "proto/limits.h"
 
 static void event_is_topic_number_and_json(void **state)
 {
@@ -166,6 +168,144 @@ static void ipc_socket_is_as_open_as_it_is_told(void **state)
     assert_string_equal(events_endpoint(events, 1), group);
 }
 
+/* Batches. */
+
+/* Binds one more endpoint, for batches. Returns it. */
+static const char *given_batches(void)
+{
+    int door = events_bind(events, "tcp://127.0.0.1:*", false);
+
+    assert_true(door >= 0);
+    events_batch(events, (size_t)door);
+    assert_true(events_is_batch(events, (size_t)door));
+    return events_endpoint(events, (size_t)door);
+}
+
+static void *given_taker(const char *endpoint, const char *topic)
+{
+    size_t before = events_subscriptions(events);
+    void *socket = connect_to(endpoint, ZMQ_SUB);
+
+    subscribe(socket, topic);
+    wait_subscriptions(before + 1);
+    return socket;
+}
+
+static struct span next_batch(void *socket, char *storage, size_t room)
+{
+    int size;
+
+    expect_frame(socket, EVENT_BATCH_TOPIC, true);
+    size = zmq_recv(socket, storage, room, 0);
+    assert_true(size >= 0 && (size_t)size <= room);
+    return span_of(storage, (size_t)size);
+}
+
+static void expect_batched(struct span *rest, const char *topic, const char *seq, const char *json)
+{
+    struct span frame[EVENT_BATCH_FRAMES];
+
+    assert_int_equal(event_batch_take(rest, frame), 0);
+    assert_true(span_is(frame[0], topic) && span_is(frame[1], seq) && span_is(frame[2], json));
+}
+
+static void batch_has_what_others_get_one_by_one(void **state)
+{
+    char storage[1000];
+    struct span rest;
+
+    (void)state;
+    given_door();
+    void *taker = given_taker(given_batches(), "");
+    void *plain = given_observer("");
+    publish("partial/c", 1, "{}");
+    publish("dead/c", 2, "{\"a\":1}");
+    assert_int_equal(events_waiting(events), 2);
+    assert_int_equal(events_flush(events), 0);
+    assert_int_equal(events_waiting(events), 0);
+    publish("gateway/mark", 3, "{}");
+    assert_int_equal(events_flush(events), 0);
+    assert_int_equal(events_flush(events), 0); /* nothing waits: nothing is sent */
+    expect_event(plain, "partial/c", "1", "{}");
+    expect_event(plain, "dead/c", "2", "{\"a\":1}");
+    expect_event(plain, "gateway/mark", "3", "{}");
+    rest = next_batch(taker, storage, sizeof storage);
+    expect_batched(&rest, "partial/c", "1", "{}");
+    expect_batched(&rest, "dead/c", "2", "{\"a\":1}");
+    assert_int_equal(rest.size, 0);
+    rest = next_batch(taker, storage, sizeof storage);
+    expect_batched(&rest, "gateway/mark", "3", "{}");
+    assert_int_equal(rest.size, 0);
+    assert_int_equal(zmq_recv(taker, storage, sizeof storage, ZMQ_DONTWAIT), -1);
+    assert_int_equal(zmq_recv(plain, storage, sizeof storage, ZMQ_DONTWAIT), -1);
+}
+
+static void batch_is_made_for_those_that_take_it_only(void **state)
+{
+    (void)state;
+    given_door();
+    const char *endpoint = given_batches();
+    given_observer("");
+    given_taker(endpoint, "query/"); /* no batch begins so */
+    assert_true(events_wanted(events, TOPIC_QUERY));
+    publish("query/c", 1, "{}");
+    assert_int_equal(events_waiting(events), 0);
+    given_taker(endpoint, EVENT_BATCH_TOPIC);
+    publish("query/c", 2, "{}");
+    assert_int_equal(events_waiting(events), 1);
+}
+
+static void who_takes_batches_wants_every_kind(void **state)
+{
+    (void)state;
+    const char *endpoint = given_batches();
+    given_taker(endpoint, "gateway/");
+    assert_false(events_wanted(events, TOPIC_GATEWAY));
+    given_taker(endpoint, "bat");
+    for (enum topic_kind kind = 0; kind < TOPIC_KINDS; kind++)
+        assert_true(events_wanted(events, kind));
+}
+
+static void batch_is_bounded_in_events_and_bytes(void **state)
+{
+    static char large[2 * LIMIT_BATCH_SIZE + 1], storage[3 * LIMIT_BATCH_SIZE];
+    struct span rest;
+    size_t read = 0;
+
+    (void)state;
+    void *taker = given_taker(given_batches(), "");
+    for (uint64_t i = 0; i <= LIMIT_BATCH_EVENTS; i++)
+        publish("q/", i, "{}");
+    assert_int_equal(events_waiting(events), 1);
+    rest = next_batch(taker, storage, sizeof storage);
+    for (struct span frame[EVENT_BATCH_FRAMES]; event_batch_take(&rest, frame) == 0; read++)
+        ;
+    assert_int_equal(read, LIMIT_BATCH_EVENTS);
+    memset(large, 'x', sizeof large - 1);
+    publish("q/", 1, large); /* by itself */
+    assert_int_equal(next_batch(taker, storage, sizeof storage).size, 3 * 4 + 4 + 2 + 4 + 2);
+    publish("q/", 2, "{}");
+    rest = next_batch(taker, storage, sizeof storage);
+    expect_batched(&rest, "q/", "1", large);
+    assert_int_equal(rest.size, 0);
+    assert_int_equal(events_waiting(events), 1);
+}
+
+static void welcome_of_batches_speaks_of_nothing_that_still_waits(void **state)
+{
+    (void)state;
+    given_door();
+    const char *endpoint = given_batches();
+    given_taker(endpoint, EVENT_BATCH_TOPIC);
+    welcome("gateway/welcome 1");
+    publish("query/c", 2, "{}");
+    welcome("gateway/welcome 2");
+    expect_frame(given_newcomer(ipc), "gateway/welcome 2", false);
+    expect_frame(given_newcomer(endpoint), "gateway/welcome 1", false);
+    assert_int_equal(events_flush(events), 0);
+    expect_frame(given_newcomer(endpoint), "gateway/welcome 2", false);
+}
+
 static void endpoints_are_bounded(void **state)
 {
     (void)state;
@@ -188,6 +328,11 @@ int main(void)
         WITH_EVENTS(observer_that_does_not_read_is_not_waited_for),
         WITH_EVENTS(ipc_socket_is_as_open_as_it_is_told),
         WITH_EVENTS(endpoints_are_bounded),
+        WITH_EVENTS(batch_has_what_others_get_one_by_one),
+        WITH_EVENTS(batch_is_made_for_those_that_take_it_only),
+        WITH_EVENTS(who_takes_batches_wants_every_kind),
+        WITH_EVENTS(batch_is_bounded_in_events_and_bytes),
+        WITH_EVENTS(welcome_of_batches_speaks_of_nothing_that_still_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

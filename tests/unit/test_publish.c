@@ -12,6 +12,7 @@
 #include <zmq.h>
 
 #include "gateway/publish.h"
+#include "proto/event_batch.h"
 #include "proto/jtext.h"
 #include "proto/limits.h"
 
@@ -572,6 +573,45 @@ static void who_joins_as_another_one_leaves_has_a_mark_soon(void **state)
     assert_int_equal(publish_due(&publish), now_us + FEED_MARK_US);
 }
 
+/* Takes what is there, event by event: so many. */
+static int taken(void)
+{
+    struct span rest, part[EVENT_BATCH_FRAMES];
+    int count = 0;
+
+    assert_true(zmq_recv(observer, frame, sizeof frame, 0) == sizeof EVENT_BATCH_TOPIC - 1);
+    rest = span_of(frame, (size_t)zmq_recv(observer, frame, sizeof frame, 0));
+    while (event_batch_take(&rest, part) == 0)
+        count++;
+    return count;
+}
+
+static void lone_event_leaves_at_once_and_what_follows_together(void **state)
+{
+    (void)state;
+    events_batch(events, 0);
+    given_observer();
+    partial(1, "x");
+    publish_run(&publish, now_us, now_us);
+    assert_int_equal(taken(), 1);
+    assert_true(publish_due(&publish) > now_us + PUBLISH_BATCH_US);
+    int64_t left_us = now_us;
+    for (int i = 0; i < 3; i++) {
+        partial(1, "x");
+        publish_run(&publish, now_us, now_us);
+        assert_int_equal(publish_due(&publish), left_us + PUBLISH_BATCH_US);
+    }
+    assert_int_equal(zmq_recv(observer, frame, sizeof frame, ZMQ_DONTWAIT), -1);
+    now_us = left_us + PUBLISH_BATCH_US;
+    publish_run(&publish, now_us, now_us);
+    assert_int_equal(taken(), 3);
+    assert_true(publish_due(&publish) > now_us + PUBLISH_BATCH_US); /* nothing waits */
+    partial(1, "x");
+    publish_run(&publish, now_us, now_us);
+    publish_flush(&publish);
+    assert_int_equal(taken(), 1);
+}
+
 static void nobody_there_is_no_mark(void **state)
 {
     (void)state;
@@ -605,6 +645,7 @@ int main(void)
         WITH_OBSERVERS(mark_says_no_less_than_the_file_had_when_the_run_began),
         WITH_OBSERVERS(who_joins_as_another_one_leaves_has_a_mark_soon),
         WITH_OBSERVERS(nobody_there_is_no_mark),
+        WITH_OBSERVERS(lone_event_leaves_at_once_and_what_follows_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,8 @@ export const KINDS = [...DURABLE, "partial", "retry", "dead", "expired", "supers
 
 const TOPIC_SIZE = 245; // bytes; a longer one is cut
 const WELCOME = "gateway/welcome ";
+const BATCH = "batch/";
+const BATCH_HEAD = 16; // bytes in front of an event in a batch: its frames, and the size of each
 
 function escaped(id) {
   return id.replace(/[\u0000-\u001f\u007f%]/g,
@@ -68,6 +70,22 @@ export function readLive(frames) {
   const event = eventOf(topic, data, false);
   if (event === null || (DURABLE.includes(event.kind) && !(isRow(data.prev) && data.prev < data.id))) return null;
   return { event, seq };
+}
+
+/** What the messages in FRAMES are: one, or of a batch all of them up to what is none; each as readLive() has it. */
+export function* readLives(frames) {
+  if (frames.length !== 2 || String(frames[0]) !== BATCH) {
+    yield readLive(frames);
+    return;
+  }
+  for (let rest = frames[1]; rest.length >= BATCH_HEAD;) {
+    const [count, ...sizes] = [0, 4, 8, 12].map((at) => rest.readUInt32LE(at));
+    const ends = sizes.map((_, index) => sizes.slice(0, index + 1).reduce((sum, size) => sum + size, BATCH_HEAD));
+    if (count !== sizes.length || ends[2] > rest.length) return;
+    const part = ends.map((end, index) => rest.subarray(end - sizes[index], end));
+    yield readLive(part);
+    rest = rest.subarray(ends[2]);
+  }
 }
 
 /** The event in FRAME, which a replay brought, or null. */

@@ -2,7 +2,7 @@
 // that it does not see, and what waits for the loop.
 import { EventEmitter } from "node:events";
 
-import { readCovered, readLive, readReplayed, subscriptions } from "./event.js";
+import { readCovered, readLives, readReplayed, subscriptions } from "./event.js";
 import { AskError } from "./errors.js";
 import { Feed } from "./feed.js";
 import { Follower } from "./follow.js";
@@ -146,10 +146,11 @@ export class Observer extends EventEmitter {
   // ── the gateway ──
 
   #hear(frames) {
-    const live = readLive(frames);
-    if (live?.event) this.#follower.event(live.event, live.seq);
-    else if (live?.mark) this.#follower.mark(live.mark);
-    else if (live?.welcome) this.#follower.welcome(live.welcome);
+    for (const live of readLives(frames)) {
+      if (live?.event) this.#follower.event(live.event, live.seq);
+      else if (live?.mark) this.#follower.mark(live.mark);
+      else if (live?.welcome) this.#follower.welcome(live.welcome);
+    }
     this.#ask();
     if (this.#items.length < FULL || this.#closed) return undefined;
     if (!this.#room) {

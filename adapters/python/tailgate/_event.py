@@ -4,8 +4,9 @@ nobody's event: it is passed over."""
 from __future__ import annotations
 
 import json
+import struct
 from dataclasses import dataclass
-from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 from ._connection import Frames
 
@@ -18,6 +19,8 @@ TOPIC_MAX = 245         # bytes; a longer topic is cut, somewhere there
 SUBSCRIPTION_MAX = 240  # so that one is a start of its topics however that is cut; the JSON has the whole id
 ROW_MAX = (1 << 63) - 1
 SEQ_DIGITS = 20
+BATCH = b"batch/"
+BATCH_HEAD = struct.Struct("<4I")  # of an event in a batch: its frames, and the size of each
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,26 @@ def live_in(frames: Frames) -> Optional[Live]:
     if kind in MARKS and not _is_mark(data) or kind in DURABLE and not _is_row(data):
         return None
     return Live(topic, kind, int(frames[1]), data)
+
+
+def lives_in(frames: Frames) -> Iterator[Live]:
+    """The events in FRAMES, of a batch all of them up to what is none."""
+    for event in _unpacked(frames[1]) if len(frames) == 2 and frames[0] == BATCH else [frames]:
+        live = live_in(event)
+        if live is not None:
+            yield live
+
+
+def _unpacked(events: bytes) -> Iterator[List[bytes]]:
+    at = 0
+    while len(events) - at >= BATCH_HEAD.size:
+        count, *sizes = BATCH_HEAD.unpack_from(events, at)
+        at += BATCH_HEAD.size
+        if count != len(sizes) or sum(sizes) > len(events) - at:
+            return
+        ends = [at + sum(sizes[:i]) for i in range(len(sizes) + 1)]
+        yield [events[start:end] for start, end in zip(ends, ends[1:])]
+        at = ends[-1]
 
 
 def told_in(frame: bytes) -> Dict[str, Any]:

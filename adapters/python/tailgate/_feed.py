@@ -18,7 +18,7 @@ from ._answer import AskError, text_in
 from ._box import Box
 from ._client import Lines
 from ._connection import Connection, Frames
-from ._event import Choice, live_in, object_in, told_in
+from ._event import Choice, lives_in, object_in, told_in
 from ._follow import Follow
 from ._keys import Keys
 from ._line import Kind
@@ -91,8 +91,7 @@ class Feed(Reactor):
             frames = self.connection.receive() if self.reading() else None
             if frames is None:
                 return
-            live = live_in(frames)
-            if live is not None:
+            for live in lives_in(frames):
                 self.connection.trust()
                 self._follow.hear(live)
                 self._hand_over()
