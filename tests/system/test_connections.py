@@ -160,15 +160,22 @@ def test_locked_rollback_journal_is_said_and_costs_no_worker(site):
     lock.execute("BEGIN EXCLUSIVE")
     worker.final(query.token, "an answer for a locked file")
     beats = 0
-    end = time.monotonic() + 4
-    while time.monotonic() < end:
-        worker.heartbeat()
-        if worker.socket.poll(200):
-            beats += worker.socket.recv_multipart() == [MDP, b"\x05"]
-    said = gateway.wait_event("not-reading")
-    assert said["holder"] == os.getpid()
+
+    def lives(until, what):
+        end = time.monotonic() + 4
+
+        def beat():
+            nonlocal beats
+            worker.heartbeat()
+            if worker.socket.poll(200):
+                beats += worker.socket.recv_multipart() == [MDP, b"\x05"]
+            return until(time.monotonic() > end)
+        wait_for(beat, what)
+    lives(lambda four_seconds: four_seconds and gateway.events("not-reading"), "the gateway to say that it cannot read")
+    assert gateway.events("not-reading")[0]["holder"] == os.getpid()
     lock.execute("COMMIT")
     lock.close()
+    lives(lambda _: bridge.replies(), "the reply")
     assert json.loads(bridge.reply(message)["text"])["answer"] == "an answer for a locked file"
     assert beats >= 3, "the gateway's heartbeats go on"
     assert not gateway.events("left")
