@@ -100,14 +100,15 @@ static bool find_row(struct server *self, int64_t now_us, int64_t id, const stru
     struct answer_in_hand *hand = &self->in_hand;
     int error = BRIDGE_OK;
 
-    hand->known = find_handed(self, now_us, id, saying);
-    if (hand->known)
-        handed_show(hand->known, &hand->row, &hand->query);
-    else
-        error = carry_load(self, id, &hand->row);
     hand->own_frames = false;
-    if (!intake_could_read(self, error))
-        return false;
+    hand->known = find_handed(self, now_us, id, saying);
+    if (hand->known) {
+        handed_show(hand->known, &hand->row, &hand->query);
+    } else {
+        error = carry_load(self, id, &hand->row);
+        if (!intake_could_read(self, error))
+            return false;
+    }
     ret_row->found = error == BRIDGE_OK;
     if (!ret_row->found)
         return true;

@@ -230,22 +230,27 @@ static void tell_not_reading(struct server *self, int64_t now_us)
               LOG_STR("say", "the database is locked; everything goes on when this has passed"));
 }
 
-/* Tells of a trouble that lasts, now and again. */
+/* Whether a TROUBLE is to be told: when it is new, and now and again while it lasts. *TOLD_US: when
+ * that was last; 0: not since it began. */
+static bool is_to_tell(int64_t *told_us, int64_t now_us, bool trouble)
+{
+    bool tell = trouble && (!*told_us || now_us - *told_us >= SAY_AGAIN_US);
+
+    if (tell || !trouble)
+        *told_us = trouble ? now_us : 0;
+    return tell;
+}
+
 static void tell_troubles(struct server *self, int64_t now_us)
 {
     bool blocked = self->blocked_since_us && now_us - self->blocked_since_us >= SECOND_US;
+    bool stuck = !blocked && self->committer_state != COMMITTER_OK;
+    bool first = !self->told_stuck_us;
 
-    if (!blocked && self->committer_state == COMMITTER_OK) {
-        self->told_us = 0;
-        return;
-    }
-    if (self->told_us && now_us - self->told_us < SAY_AGAIN_US)
-        return;
-    if (blocked)
+    if (is_to_tell(&self->told_blocked_us, now_us, blocked))
         tell_not_reading(self, now_us);
-    else if (self->told_us) /* the first time settle_run() has told it */
+    if (is_to_tell(&self->told_stuck_us, now_us, stuck) && !first) /* which settle_run() has told */
         tell_not_committing(self, now_us);
-    self->told_us = now_us;
 }
 
 static bool is_drained(struct server *self, int64_t now_us)

@@ -10,7 +10,7 @@
  *   requests.c requests                    ──▶ jobs, or a built-in service (builtin.h)
  *   replies.c  what was committed          ──▶ frames to clients
  *   carry.c    actions of the core         ──▶ frames, log lines
- *   deliveries.c  those that send queries  ──▶ the same, together
+ *   carry_deliver.c  those that send queries ──▶ the same; deliveries.c together, at a turn's end
  *   batches.c  several for one worker      ──▶ one message
  *   submit.c   actions of the core         ──▶ jobs for the committer
  *   settle.c   jobs that have ended        ──▶ events for the core, replies, log lines
@@ -189,9 +189,9 @@ struct server {
         bool change; /* the look that it began with has found one: tail_changed() */
     } came;
     int signal_fd, timer_fd;
-    int64_t timer_us;      /* what the timer is armed for; INT64_MAX: nothing */
-    int64_t told_us;       /* when the log last told of a trouble that lasts */
-    int64_t told_cut_us;   /* … and of an observer that was cut */
+    int64_t timer_us;                       /* what the timer is armed for; INT64_MAX: nothing */
+    int64_t told_blocked_us, told_stuck_us; /* when the log last told that a trouble lasts */
+    int64_t told_cut_us;                    /* … and of an observer that was cut */
     int64_t told_roles_us; /* … and of a key that may not do what it asked for, and how many */
     uint64_t told_roles;   /*   such messages there had been by then */
     struct descriptors descriptors;
@@ -396,7 +396,7 @@ bool batches_add(struct server *self, int64_t now_us, const struct worker *worke
 void batches_send(struct server *self, int64_t now_us);
 void batches_done(struct batches *self);
 
-/* carry.c */
+/* carry_deliver.c */
 
 /* Sends the query of ACTION, an ACTION_DELIVER, and tells the core what came of it, at once or when
  * its batch is sent. ACTION stays as it is until then. */
@@ -405,6 +405,8 @@ void carry_deliver(struct server *self, int64_t now_us, const struct action *act
  * belongs to the row cannot be read) that it was not. */
 void carry_delivered(struct server *self, int64_t now_us, const struct action *action, int error);
 
+/* carry.c */
+
 /* Carries out all actions that the core has decided on. */
 void carry_actions(struct server *self, int64_t now_us);
 /* As tail_load_known(). What the tail has open from before is let go first when a checkpoint has
@@ -412,6 +414,8 @@ void carry_actions(struct server *self, int64_t now_us);
 int carry_load(struct server *self, int64_t id, struct tail_row *ret_row);
 /* Ends the loading of the row in hand, which the core's verdict on it no longer needs. */
 void carry_let_go(struct server *self);
+/* ACTION was carried out: counts it where its worker has said how it reaches its program. */
+void carry_count(struct server *self, const struct action *action);
 /* An answer, or a part of one, was refused, as ACTION says: counts, announces and logs it. */
 void carry_refused(struct server *self, int64_t now_us, const struct action *action);
 /* Feeds EVENT to the core and carries out what comes of it. */

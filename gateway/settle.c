@@ -223,7 +223,8 @@ static void note_unsearched(struct server *self, const struct job *job)
 }
 
 /* JOB's answer is to a text that does not stand in its row any more: as any answer with the token
- * of another text it is refused, and what stands there now is yet to be answered. */
+ * of another text it is refused, and what stands there now is yet to be answered: at once, or where
+ * it cannot be read just now when what is unsettled is looked at again (upkeep.h, U2, U3). */
 static void on_changed(struct server *self, int64_t now_us, const struct job *job)
 {
     struct action refused = {

@@ -181,26 +181,14 @@ static int run_many(struct bench *bench, struct bench_sample *ret_sample)
 
 /* The sides of `observers`. */
 
-static int run_unobserved(struct bench *bench, struct bench_sample *ret_sample)
-{
-    static const struct scene scene = {.workers = FEW,
-                                       .slots = SLOTS,
-                                       .writers = WRITERS,
-                                       .manner = BENCH_STEADY,
-                                       .each = 2500,
-                                       .rows = ROWS,
-                                       .pause_us = ROWS * WRITERS * 1000000 / RATE,
-                                       .conversations = WRITERS};
-    return run(bench, &scene, ret_sample);
-}
-
-static int run_observed(struct bench *bench, enum bench_kind taking,
-                        struct bench_sample *ret_sample)
+/* OBSERVERS, who take it as TAKING says. */
+static int run_steady(struct bench *bench, size_t observers, enum bench_kind taking,
+                      struct bench_sample *ret_sample)
 {
     const struct scene scene = {.workers = FEW,
                                 .slots = SLOTS,
                                 .taking = taking,
-                                .observers = 100,
+                                .observers = observers,
                                 .writers = WRITERS,
                                 .manner = BENCH_STEADY,
                                 .each = 2500,
@@ -210,14 +198,19 @@ static int run_observed(struct bench *bench, enum bench_kind taking,
     return run(bench, &scene, ret_sample);
 }
 
+static int run_unobserved(struct bench *bench, struct bench_sample *ret_sample)
+{
+    return run_steady(bench, 0, BENCH_CROWD_OF_ALL, ret_sample);
+}
+
 static int run_batched(struct bench *bench, struct bench_sample *ret_sample)
 {
-    return run_observed(bench, BENCH_CROWD_BATCHED, ret_sample);
+    return run_steady(bench, 100, BENCH_CROWD_BATCHED, ret_sample);
 }
 
 static int run_plain(struct bench *bench, struct bench_sample *ret_sample)
 {
-    return run_observed(bench, BENCH_CROWD_OF_ALL, ret_sample);
+    return run_steady(bench, 100, BENCH_CROWD_OF_ALL, ret_sample);
 }
 
 const struct bench_figure bench_figure_crowd = {
