@@ -88,6 +88,7 @@ def bury(gate, talk, question="?", error="boom", **members):
     worker.final(worker.request().token, json.dumps({"type": "error", "error": error, "retry": False}))
     gate.wait_state(talk, message, "dead")
     worker.close()
+    wait_for(lambda: not gate.ask("status")["workers"], "its worker to be gone, who is not to have the next one")
     return message
 
 
